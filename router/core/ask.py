@@ -1,0 +1,86 @@
+"""An ask: what we want of people, in which words, from whom, by when. One model for ``ASK.toml`` and for the API."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NaiveDatetime, model_validator
+
+from router.core.audience import Everyone, Filter, check_size
+from router.core.model import AskKind
+
+LOCALE = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
+ANY_CHANNEL = "default"
+"""The key under which a locale keeps the text for every channel that has none of its own."""
+
+
+class Text(BaseModel):
+    """The words for one locale and one channel (or for all: `ANY_CHANNEL`). Jinja2, limited to what is offered."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    text: Annotated[str, Field(min_length=1, max_length=20_000)]
+    subject: Annotated[str, Field(max_length=200)] = ""
+    """Email only; the ask's title where it is empty."""
+
+
+class Ask(BaseModel):
+    """One ask as its author writes it. What cannot work is refused when it is saved, never when it is sent."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    title: Annotated[str, Field(min_length=1, max_length=200)]
+    kind: Annotated[AskKind, Field(strict=False)] = AskKind.ASK
+    about: int | None = None
+    """For service messages: the campaign that people signed up to (or got the wrong text of)."""
+    about_versions: Annotated[list[int], Field(max_length=100)] = []
+    """For corrections: the text versions that were wrong; all of them where it is empty."""
+    texts: Annotated[dict[Annotated[str, Field(pattern=LOCALE)], dict[str, Text]], Field(min_length=1)]
+    """locale → channel name or ``default`` → words."""
+    default_locale: Annotated[str, Field(pattern=LOCALE)] = "en"
+    link: Annotated[str, Field(max_length=2_000, pattern=r"^https?://[^\s]+$|^$")] = ""
+    """Where ``{{ link }}`` leads, by way of a short link of our own. May be edited after the launch."""
+    channels: Annotated[list[str], Field(max_length=20)] = []
+    """Only these channels; all that are set up where it is empty."""
+    audience: Filter = Everyone()
+    urgent: bool = False
+    """Goes in the urgent lane and lives 6 h instead of 72 h. Lifts no cap and no consent."""
+    deadline: Annotated[AwareDatetime | None, Field(strict=False)] = None
+    """After this moment it is of no use any more and is not sent."""
+    starts_at: Annotated[AwareDatetime | None, Field(strict=False)] = None
+    """When it may leave at the earliest; at once where it is left out."""
+    starts_at_local: Annotated[NaiveDatetime | None, Field(strict=False)] = None
+    """The same by each member's own clock (``2026-12-01T18:00``). Not together with `starts_at`."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Ask:
+        if self.default_locale not in self.texts:
+            raise ValueError(f"texts has no {self.default_locale!r}, which is the default_locale")
+        if ANY_CHANNEL not in self.texts[self.default_locale] and not self.channels:
+            raise ValueError(f"texts.{self.default_locale} needs a default text, or channels must name those it has")
+        if self.starts_at and self.starts_at_local:
+            raise ValueError("give starts_at or starts_at_local, not both")
+        if self.starts_at and self.deadline and self.starts_at >= self.deadline:
+            raise ValueError("starts_at must lie before the deadline")
+        needs_about = self.kind.is_service and self.kind not in (AskKind.WELCOME, AskKind.REPLY)
+        if needs_about and self.about is None:
+            raise ValueError(f"a {self.kind.value} must say with about which campaign it belongs to")
+        if self.about_versions and self.kind is not AskKind.CORRECTION:
+            raise ValueError("about_versions goes with a correction only")
+        check_size(self.audience)
+        return self
+
+    def words(self, locale: str, channel: str) -> tuple[str, Text] | None:
+        """The text for a member's `locale` on `channel` and the locale it is in, or None where there is none.
+
+        Looks for the exact locale, then its language, then the default locale; in each for the channel's own text,
+        then for the text for all.
+        """
+        for candidate in (locale, locale.partition("-")[0], self.default_locale):
+            by_channel = self.texts.get(candidate)
+            if by_channel:
+                found = by_channel.get(channel) or by_channel.get(ANY_CHANNEL)
+                if found:
+                    return candidate, found
+        return None
+

@@ -1,0 +1,63 @@
+"""May we write to this address? The only place that answers, and the only maker of an `Allow`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+from router.core.model import Address, AddressState, ConsentState, Reason
+
+CONFIRMATION_WINDOW = timedelta(minutes=5)
+"""A single opt-out confirmation is presumed fine within five minutes (FACTS.md 2.1, confirmation text)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allow:
+    """Proof that consent was checked. `OutboundMessage` cannot be made without one.
+
+    Only the functions of this module make it: the constructor refuses everybody else.
+    """
+
+    address: Address
+    key: object
+
+    _KEY: ClassVar[object] = object()
+
+    def __post_init__(self) -> None:
+        if self.key is not Allow._KEY:
+            raise TypeError("an Allow is made by router.core.consent, nowhere else")
+
+
+def check(address: Address, *, erased: bool = False) -> Allow | Reason:
+    """Whether a message may go to `address`: an `Allow`, or the reason why not."""
+    if erased:
+        return Reason.ERASED
+    if address.suppressed or address.consent is ConsentState.REVOKED:
+        return Reason.SUPPRESSED
+    if address.state is AddressState.DEAD:
+        return Reason.ADDRESS_DEAD
+    if address.consent is ConsentState.UNCONFIRMED:
+        return Reason.UNCONFIRMED
+    if address.consent is not ConsentState.GRANTED:
+        return Reason.NO_CONSENT
+    return Allow(address, Allow._KEY)
+
+
+def check_reply(address: Address, *, asked_at: datetime, now: datetime) -> Allow | Reason:
+    """Whether the answer to a keyword may go back: the person has just written to us from this very address.
+
+    This also covers the one confirmation of a STOP, which goes to an address that is already suppressed.
+    """
+    if now - asked_at > CONFIRMATION_WINDOW:
+        return Reason.EXPIRED
+    if address.state is AddressState.DEAD:
+        return Reason.ADDRESS_DEAD
+    return Allow(address, Allow._KEY)
+
+
+def check_self_test(address: Address) -> Allow | Reason:
+    """Whether an organizer may send a rendering to their own address: unless that address said STOP."""
+    if address.suppressed:
+        return Reason.SUPPRESSED
+    return Allow(address, Allow._KEY)

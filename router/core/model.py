@@ -1,0 +1,225 @@
+"""The nouns of the program and their states. Values are frozen; times are aware UTC datetimes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum, StrEnum
+
+
+class DeliveryStatus(StrEnum):
+    """Where one delivery (one campaign, one member, one channel) stands. See ``core/delivery.py`` for the moves."""
+
+    QUEUED = "queued"
+    """Routed, budget reserved, waiting for a worker."""
+    SENDING = "sending"
+    """Claimed by a worker in a durable commit; the provider may have it at any moment."""
+    SENT = "sent"
+    """The provider took it."""
+    DELIVERED = "delivered"
+    """It reached the device or the mailbox."""
+    READ = "read"
+    """It was opened, where the channel tells."""
+    FAILED = "failed"
+    """Proven not to have reached anybody."""
+    EXPIRED = "expired"
+    """Its ask ran out before it could leave."""
+    CANCELLED = "cancelled"
+    """Withdrawn before it left."""
+    UNKNOWN = "unknown"
+    """It may have been sent. Never sent again blindly; a receipt may settle it."""
+    HELD = "held"
+    """Nothing was sent, on purpose; the `Reason` says why."""
+
+
+class Reason(StrEnum):
+    """Why nothing was sent, or why a delivery ended: one enum, each with a `sentence` for the member."""
+
+    NO_ADDRESS = "no_address"
+    NO_CONSENT = "no_consent"
+    UNCONFIRMED = "unconfirmed"
+    SUPPRESSED = "suppressed"
+    ADDRESS_DEAD = "address_dead"
+    NO_CHANNEL = "no_channel"
+    CAP = "cap"
+    DUPLICATE = "duplicate"
+    QUIET_HOURS = "quiet_hours"
+    NOT_SIGNED_UP = "not_signed_up"
+    ERASED = "erased"
+    CAMPAIGN_CANCELLED = "campaign_cancelled"
+    EXPIRED = "expired"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    CONTENT = "content"
+    SENDER_CONFIG = "sender_config"
+    SUPERSEDED = "superseded"
+    UNSETTLED = "unsettled"
+    MERGED = "merged"
+
+    @property
+    def sentence(self) -> str:
+        """What a member reads when they ask why."""
+        return _SENTENCES[self]
+
+
+_SENTENCES: Mapping[Reason, str] = {
+    Reason.NO_ADDRESS: "We have no address of yours on a channel that this message could use.",
+    Reason.NO_CONSENT: "You have not agreed to messages of this kind on any channel we could use.",
+    Reason.UNCONFIRMED: "You have not yet confirmed that we may write to you there.",
+    Reason.SUPPRESSED: "You asked us to stop, so we did.",
+    Reason.ADDRESS_DEAD: "Your address stopped working; tell us the new one to hear from us again.",
+    Reason.NO_CHANNEL: "The channels you chose are not switched on here.",
+    Reason.CAP: "You had heard from us often enough; this one was left out to spare your attention.",
+    Reason.DUPLICATE: "This message already went to the same phone or mailbox.",
+    Reason.QUIET_HOURS: "It would only have reached you in your quiet hours, after it had lost its use.",
+    Reason.NOT_SIGNED_UP: "This message was only for those who had signed up.",
+    Reason.ERASED: "You asked us to erase your data.",
+    Reason.CAMPAIGN_CANCELLED: "The organizers withdrew this message before it left.",
+    Reason.EXPIRED: "It could not leave in time to be of use, so it did not leave at all.",
+    Reason.REFUSED: "The provider of this channel would not take the message.",
+    Reason.UNREACHABLE: "Your phone or mailbox could not be reached, and we stopped trying.",
+    Reason.CONTENT: "The provider of this channel refused the text of the message.",
+    Reason.SENDER_CONFIG: "Our own set-up of this channel was at fault.",
+    Reason.SUPERSEDED: "We tried again in another way; see the next entry.",
+    Reason.UNSETTLED: "We could not find out whether this message reached you, and did not want to send it twice.",
+    Reason.MERGED: "Two records of yours became one; the other one carries this message.",
+}
+
+
+class CampaignStatus(StrEnum):
+    """``draft → approved → scheduled → running ⇄ paused → finished | cancelled → reported``."""
+
+    DRAFT = "draft"
+    APPROVED = "approved"
+    SCHEDULED = "scheduled"
+    RUNNING = "running"
+    PAUSED = "paused"
+    FINISHED = "finished"
+    CANCELLED = "cancelled"
+    REPORTED = "reported"
+
+
+class Lane(IntEnum):
+    """Which queue goes first: replies before urgent asks before everything else."""
+
+    REPLY = 0
+    URGENT = 1
+    NORMAL = 2
+
+
+class AskKind(StrEnum):
+    """What a message is to the member. Only ASK costs contact budget; service messages pass caps, never consent."""
+
+    ASK = "ask"
+    REMINDER = "reminder"
+    MOVED = "moved"
+    CANCELLED = "cancelled"
+    RECEIPT = "receipt"
+    CORRECTION = "correction"
+    WELCOME = "welcome"
+    REPLY = "reply"
+    """The answer to a keyword (HELP, a STOP that the provider does not confirm itself). Written by the router."""
+
+    @property
+    def is_service(self) -> bool:
+        """True for messages that somebody needs because of what they already did."""
+        return self is not AskKind.ASK
+
+
+class ConsentState(StrEnum):
+    """What a member's latest word about one address on one channel amounts to."""
+
+    NONE = "none"
+    """Never asked, or no evidence: kept, never messaged."""
+    UNCONFIRMED = "unconfirmed"
+    """Said yes on a form that anybody could have filled in; waits for a confirmation from the address itself."""
+    GRANTED = "granted"
+    REVOKED = "revoked"
+
+
+class AddressState(StrEnum):
+    """Whether an address still works."""
+
+    ACTIVE = "active"
+    DEAD = "dead"
+
+
+class LegalBasis(StrEnum):
+    """On what ground we may write (FACTS.md 2.2, 4.8)."""
+
+    CONSENT = "consent"
+    MEMBERSHIP = "membership"
+    """Not-for-profit writing to its members and regular contacts, GDPR Art. 9(2)(d)."""
+    CHARITY_SOFT_OPT_IN = "charity_soft_opt_in"
+    """UK charities since 2026-02-05, never retroactive."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """One way to reach one member: a channel and a normalised value (E.164, lower-case mailbox, chat id …).
+
+    `hash` is the keyed hash under which claims and suppressions know it; it survives the erasure of `value`.
+    `rank` orders a member's addresses: 0 is what they like best.
+    """
+
+    id: int
+    channel: str
+    value: str
+    hash: str
+    state: AddressState = AddressState.ACTIVE
+    consent: ConsentState = ConsentState.NONE
+    suppressed: bool = False
+    rank: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetSlot:
+    """One ask that was reserved for, or reached, a member: what the contact budget counts."""
+
+    at: datetime
+    delivery_id: int
+    channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """What routing and rendering know of one person. `zone` is an IANA name or "" where it is not known."""
+
+    id: int
+    first_name: str = ""
+    last_name: str = ""
+    locale: str = ""
+    zone: str = ""
+    country: str = ""
+    postcode: str = ""
+    place: str = ""
+    household_id: int | None = None
+    joined_at: datetime | None = None
+    erased: bool = False
+    signed_up: bool = True
+    """Whether this member acted on the campaign that a service message is about; True where that does not matter."""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    addresses: tuple[Address, ...] = ()
+    slots: tuple[BudgetSlot, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRef:
+    """The name under which a delivery is known outside: its campaign's month (``202611``) and its number."""
+
+    month: int
+    id: int
+
+    def __str__(self) -> str:
+        return f"{self.month}-{self.id}"
+
+    @classmethod
+    def parse(cls, text: str) -> DeliveryRef:
+        """Read ``"202611-17"``; raises ValueError where it is anything else."""
+        month, dash, number = text.partition("-")
+        if not (dash and month.isascii() and month.isdigit() and number.isascii() and number.isdigit()):
+            raise ValueError("not a delivery reference")
+        if len(month) != 6 or len(number) > 18:
+            raise ValueError("not a delivery reference")
+        return cls(int(month), int(number))

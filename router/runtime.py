@@ -1,0 +1,40 @@
+"""What the processes share while they run. ``app.py`` makes one `Runtime`; everybody else is handed it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from router.core.channel import Channel, ChannelSpec
+from router.core.keywords import KeywordTable
+from router.core.policy import Policy
+from router.core.quiet_hours import QuietHours
+from router.core.rates import ChannelRules
+from router.limits import Limits
+from router.settings import Settings
+from router.signals import Signals
+from router.store.engine import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """The open resources and loaded rules of one process."""
+
+    settings: Settings
+    store: Store
+    policy: Policy
+    quiet_hours: QuietHours
+    keywords: KeywordTable
+    rules: Mapping[str, ChannelRules]
+    """channel → its rates, concurrency and price, from ``config/channels.toml``."""
+    specs: Mapping[str, ChannelSpec]
+    """Every channel this program knows, switched on or not."""
+    channels: Mapping[str, Mapping[str, Channel]]
+    """channel → account → adapter; only what is set up."""
+    limits: Limits
+    signals: Signals
+    key: bytes
+    """The installation's secret: signs links and hashes addresses."""
+    clock: Callable[[], datetime]
+    """Aware UTC now. Called once per entry point; what lies below gets `now` as an argument."""

@@ -1,0 +1,95 @@
+"""The only reader of the environment. Everything an operator can set stands here, with its default.
+
+``OUTREACH_CONFIG`` names a folder whose ``*.toml`` files stand in for the packaged ones of the same name.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from router.core.channel import ChannelSpec
+from router.core.errors import BadInput
+
+_PACKAGED = Path(__file__).parent / "_data"
+_CHECKOUT = Path(__file__).parent.parent
+
+
+def data_folder(name: str) -> Path:
+    """``templates`` or ``config``: as packaged in the wheel, or the checkout's own."""
+    packaged = _PACKAGED / name
+    return packaged if packaged.is_dir() else _CHECKOUT / name
+
+
+class Settings(BaseSettings):
+    """What an operator sets, by environment variables that begin with ``OUTREACH_``."""
+
+    model_config = SettingsConfigDict(env_prefix="OUTREACH_", extra="ignore", frozen=True)
+
+    database_url: str = Field("sqlite:///outreach.sqlite3", description="Where the ledger lives: sqlite:///FILE or postgresql://…")
+    redis_url: str = Field("", description="Redis for rates and signals; needed when more than one worker process runs")
+    secret_key: SecretStr = Field(
+        SecretStr(""), description="Signs links and hashes addresses; at least 32 characters, never changed. `outreach keys` makes one"
+    )
+    public_url: str = Field("http://127.0.0.1:8080", description="The address under which members and providers reach this installation")
+    organization: str = Field("Our movement", description="The sender's name in every message")
+    postal_address: str = Field("", description="Postal address at the foot of emails (CAN-SPAM, CASL)")
+    help_contact: str = Field("", description="Whom HELP names: a phone number, mailbox or page")
+    default_region: str = Field("US", description="Country of phone numbers written without +, ISO 3166 two letters")
+    host: str = Field("127.0.0.1", description="Address that the web server listens on")
+    port: int = Field(8080, description="Port that the web server listens on", ge=0, le=65535)
+    config: str = Field("", description="Folder whose TOML files stand in for the packaged ones")
+    trusted_proxy: bool = Field(False, description="Whether X-Forwarded-For is set by a proxy of ours")
+    split_disks: bool = Field(False, description="Whether web and worker run on machines that share no disk (then SQLite is refused)")
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
+
+
+def load_settings(**override: Any) -> Settings:
+    """Settings from the environment; raises `BadInput` naming the variable that is wrong."""
+    try:
+        return Settings(**override)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise BadInput(first["msg"], place="OUTREACH_" + "_".join(str(p) for p in first["loc"]).upper()) from None
+
+
+def load_toml(name: str, settings: Settings) -> dict[str, Any]:
+    """``config/NAME.toml``, or the operator's own file of that name; raises `BadInput` with file and place."""
+    own = Path(settings.config) / f"{name}.toml" if settings.config else None
+    path = own if own is not None and own.is_file() else data_folder("config") / f"{name}.toml"
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput(str(error), place=path.name) from None
+    except OSError as error:
+        raise BadInput(f"cannot be read: {error.strerror}", place=str(path)) from None
+
+
+def channel_settings(spec: ChannelSpec, environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What the environment says for one channel: ``OUTREACH_<CHANNEL>_<SETTING>``, defaults filled in.
+
+    A required setting that is missing stays out of the result; `missing_settings` names it.
+    """
+    env = os.environ if environment is None else environment
+    found = {}
+    for setting in spec.settings:
+        value = env.get(f"OUTREACH_{spec.name}_{setting.name}".upper(), setting.default)
+        if value:
+            found[setting.name] = value
+    return found
+
+
+def missing_settings(spec: ChannelSpec, found: Mapping[str, str]) -> list[str]:
+    """The environment variables that must be set before this channel can work."""
+    return [f"OUTREACH_{spec.name}_{s.name}".upper() for s in spec.settings if s.required and not found.get(s.name)]
+
+
+def environment_flag(name: str) -> bool:
+    """Whether the platform set this variable of its own (``DYNO`` on Heroku-like ones)."""
+    return bool(os.environ.get(name))

@@ -1,0 +1,186 @@
+"""One way to the ledger: `Store.write` and `Store.read`, on SQLite and on PostgreSQL.
+
+SQLite has one writer connection and every writing transaction begins IMMEDIATE; readers never wait for it (WAL).
+PostgreSQL runs READ COMMITTED. A transaction that lost a deadlock or found the database locked is tried again by
+`Store.transact`. A database that is gone is raised as `Unavailable`, never as a driver's own error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypeVar
+
+from sqlalchemy import event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool, StaticPool
+
+from router.core.errors import BadInput, Unavailable
+
+T = TypeVar("T")
+
+IDS_PER_BLOCK = 10_000
+"""Numbers a process takes from the counter at once; what it does not use is lost, which harms nothing."""
+
+_TRIES = 5
+_RETRIED = ("40P01", "40001", "55P03")
+"""PostgreSQL: deadlock, serialization failure, lock not available."""
+
+
+class Store:
+    """The ledger of one installation.
+
+    `write()` and `read()` give an `AsyncConnection` inside a transaction; `transact(work)` runs `work(connection)`
+    in a writing transaction and again where that lost a deadlock, so `work` must not keep state between tries.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        try:
+            self.url = make_url(url)
+        except Exception as error:
+            raise BadInput("not a database URL; try sqlite:///outreach.sqlite3", place="OUTREACH_DATABASE_URL") from error
+        self.dialect = self.url.get_backend_name()
+        if self.dialect not in ("sqlite", "postgresql"):
+            raise BadInput("use sqlite:///FILE or postgresql://…", place="OUTREACH_DATABASE_URL")
+        self._writer: AsyncEngine
+        self._reader: AsyncEngine
+        if self.dialect == "sqlite":
+            url_async = self.url.set(drivername="sqlite+aiosqlite")
+            self._writer = _sqlite_engine(url_async, StaticPool)
+            self._reader = _sqlite_engine(url_async, AsyncAdaptedQueuePool, pool_size=pool_size, max_overflow=pool_size)
+        else:
+            self._writer = self._reader = create_async_engine(
+                self.url.set(drivername="postgresql+asyncpg"),
+                pool_size=pool_size,
+                max_overflow=pool_size,
+                pool_pre_ping=True,
+                json_serializer=_dumps,
+            )
+        self._one_writer = asyncio.Lock()
+        self._ids = range(0)
+        self._more_ids = asyncio.Lock()
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.dialect == "sqlite"
+
+    @contextlib.asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """A writing transaction; commits at the end, rolls back on an exception."""
+        async with contextlib.AsyncExitStack() as stack:
+            if self.is_sqlite:
+                await stack.enter_async_context(self._one_writer)
+            with _gone_is_unavailable():
+                async with self._writer.connect() as connection, connection.begin():
+                    if self.is_sqlite:
+                        await connection.exec_driver_sql("BEGIN IMMEDIATE")
+                    yield connection
+
+    @contextlib.asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A reading transaction: one snapshot on SQLite, one per statement on PostgreSQL."""
+        with _gone_is_unavailable():
+            async with self._reader.connect() as connection, connection.begin():
+                if self.is_sqlite:
+                    await connection.exec_driver_sql("BEGIN")
+                yield connection
+
+    async def transact(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Run `work` in a writing transaction, again where it lost a deadlock or found the database locked."""
+        for attempt in range(_TRIES):
+            try:
+                async with self.write() as connection:
+                    return await work(connection)
+            except DBAPIError as error:
+                if attempt == _TRIES - 1 or not _worth_another_try(error):
+                    raise
+                await asyncio.sleep(0.02 * 2**attempt)
+        raise AssertionError("unreachable")
+
+    async def take_ids(self, count: int) -> range:
+        """`count` fresh numbers in one unbroken run. Own short transaction; call it before, not inside, another."""
+        async with self._more_ids:
+            if len(self._ids) < count:
+                block = max(count, IDS_PER_BLOCK)
+
+                async def take(connection: AsyncConnection) -> int:
+                    taken = await connection.scalar(
+                        text("UPDATE id_block SET next_id = next_id + :n WHERE one = 1 RETURNING next_id"), {"n": block}
+                    )
+                    assert taken is not None, "id_block has its row since the first migration"
+                    return int(taken)
+
+                end = await self.transact(take)
+                self._ids = range(end - block, end)
+            given, self._ids = self._ids[:count], self._ids[count:]
+            return given
+
+    async def ping(self) -> None:
+        """Raise `Unavailable` unless the database answers."""
+        async with self.read() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._writer.dispose()
+        if self._reader is not self._writer:
+            await self._reader.dispose()
+
+
+def now_ms_sql(dialect: str) -> str:
+    """The database's own clock in milliseconds since 1970, as an SQL expression: leases are compared on it."""
+    if dialect == "sqlite":
+        return "CAST((julianday('now') - 2440587.5) * 86400000.0 AS INTEGER)"
+    return "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)"
+
+
+def _sqlite_engine(url: URL, pool: type[Any], **options: Any) -> AsyncEngine:
+    engine = create_async_engine(url, poolclass=pool, json_serializer=_dumps, **options)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def configure(dbapi_connection: Any, _record: Any) -> None:
+        # The driver must not begin or commit by itself: Store.write says BEGIN IMMEDIATE, Store.read says BEGIN.
+        dbapi_connection.isolation_level = None
+        cursor = dbapi_connection.cursor()
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = FULL",  # an intent must survive a power cut (DESIGN.md 6, rule 20)
+            "foreign_keys = ON",
+            "busy_timeout = 10000",
+            "cache_size = -65536",
+            "temp_store = MEMORY",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    return engine
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _worth_another_try(error: DBAPIError) -> bool:
+    state = getattr(error.orig, "sqlstate", None) or getattr(getattr(error.orig, "__cause__", None), "sqlstate", None)
+    return state in _RETRIED or "database is locked" in str(error.orig)
+
+
+@contextlib.contextmanager
+def _gone_is_unavailable() -> Any:
+    """Tell a database that is gone from a statement that is wrong."""
+    try:
+        yield
+    except (ConnectionError, TimeoutError, OSError) as error:
+        raise Unavailable("the database does not answer") from error
+    except (OperationalError, InterfaceError) as error:
+        if _worth_another_try(error):
+            raise
+        raise Unavailable(f"the database does not answer ({type(error.orig).__name__})") from error
+    except DBAPIError as error:
+        if error.connection_invalidated or getattr(error.orig, "sqlstate", "") in ("57P01", "57P02", "57P03", "53300"):
+            raise Unavailable("the database is restarting") from error
+        raise
