@@ -54,6 +54,11 @@ class Limits:
         bucket = self._buckets.setdefault(name, _Bucket(tokens=0.0, at=self._clock()))
         bucket.paused_until = max(bucket.paused_until, self._clock() + seconds)
 
+    def is_paused(self, name: str) -> bool:
+        """Whether the provider's 429 still stands."""
+        bucket = self._buckets.get(name)
+        return bucket is not None and self._clock() < bucket.paused_until
+
     def wait(self, name: str, *, rate: float) -> float:
         """Seconds until at least one token will be there."""
         bucket = self._buckets.get(name)

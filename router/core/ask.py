@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NaiveDatetime, model_validator
 
-from router.core.audience import Everyone, Filter, check_size
+from router.core.audience import Everyone, Filter, Number, check_size
 from router.core.model import AskKind
 
 LOCALE = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
@@ -31,9 +31,9 @@ class Ask(BaseModel):
 
     title: Annotated[str, Field(min_length=1, max_length=200)]
     kind: Annotated[AskKind, Field(strict=False)] = AskKind.ASK
-    about: int | None = None
+    about: Number | None = None
     """For service messages: the campaign that people signed up to (or got the wrong text of)."""
-    about_versions: Annotated[list[int], Field(max_length=100)] = []
+    about_versions: Annotated[list[Annotated[int, Field(ge=0, le=2**31 - 1)]], Field(max_length=100)] = []
     """For corrections: the text versions that were wrong; all of them where it is empty."""
     texts: Annotated[dict[Annotated[str, Field(pattern=LOCALE)], dict[str, Text]], Field(min_length=1)]
     """locale → channel name or ``default`` → words."""
@@ -83,4 +83,3 @@ class Ask(BaseModel):
                 if found:
                     return candidate, found
         return None
-

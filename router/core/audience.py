@@ -7,15 +7,29 @@ There is no way to put SQL into it, and it cannot nest deeper than `MAX_DEPTH` o
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 MAX_DEPTH = 8
 MAX_NODES = 200
 
-ShortText = Annotated[str, Field(min_length=1, max_length=200)]
+MAX_IDS = 10_000
+"""Members named one by one in a whole filter: a statement carries about 32,000 parameters on either database."""
+
+
+def _one_line(text: str) -> str:
+    """Refuse blanks and control characters: no row has them, and PostgreSQL cannot even be asked for NUL."""
+    if not text.strip() or any(unicodedata.category(c) == "Cc" for c in text):
+        raise ValueError("must be words in one line")
+    return text
+
+
+ShortText = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
+Number = Annotated[int, Field(ge=0, le=2**63 - 1)]
+"""An id of the ledger."""
 
 
 class _Filter(BaseModel):
@@ -113,7 +127,7 @@ class Acted(_Filter):
     """Members with an action on this campaign, of this kind where `kind` is given."""
 
     op: Literal["acted"]
-    campaign: int
+    campaign: Number
     kind: ShortText | None = None
 
 
@@ -121,15 +135,17 @@ class Received(_Filter):
     """Members to whom this campaign's message went out, with one of these text versions where given."""
 
     op: Literal["received"]
-    campaign: int
-    versions: Annotated[list[int] | None, Field(min_length=1, max_length=100)] = None
+    campaign: Number
+    versions: Annotated[list[Annotated[int, Field(ge=0, le=2**31 - 1)]] | None, Field(min_length=1, max_length=100)] = (
+        None
+    )
 
 
 class Members(_Filter):
     """These members, by number: at most 1,000; use tags for more."""
 
     op: Literal["members"]
-    ids: Annotated[list[int], Field(min_length=1, max_length=1000)]
+    ids: Annotated[list[Number], Field(min_length=1, max_length=1000)]
 
 
 Filter = Annotated[
@@ -156,7 +172,7 @@ Not.model_rebuild()
 
 def check_size(audience: Filter) -> None:
     """Raise ValueError where a filter nests too deep or has too many parts to be meant."""
-    nodes = 0
+    nodes = named = 0
     layer: list[Filter] = [audience]
     depth = 0
     while layer:
@@ -172,4 +188,8 @@ def check_size(audience: Filter) -> None:
                 below += part.of
             elif isinstance(part, Not):
                 below.append(part.of)
+            elif isinstance(part, Members):
+                named += len(part.ids)
+        if named > MAX_IDS:
+            raise ValueError(f"an audience may name at most {MAX_IDS:,} members one by one; use a tag")
         layer = below

@@ -1,0 +1,47 @@
+# Every target makes what it needs. Works with GNU make 3.81 (macOS) and later, sh, Python 3.11 or later and pip.
+# ARGS is passed on:  make demo ARGS=--once    make test ARGS='tests/core -x'
+
+ARGS ?=
+
+.PHONY: help venv demo serve test lint bench lock clean
+.DEFAULT_GOAL := help
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+venv: .venv/.ready ## Make .venv with everything that runs and tests the program
+
+demo: .venv/.ready ## Ask a made-up movement of 2,000 over sandbox providers (ARGS=--once: show the result and leave)
+	@.venv/bin/outreach demo $(ARGS)
+
+serve: .venv/.ready ## Run web and worker in one process
+	@.venv/bin/outreach serve $(ARGS)
+
+test: .venv/.ready ## Run the tests (ARGS go to pytest)
+	@.venv/bin/python -m pytest $(ARGS)
+
+lint: .venv/.ready ## Check style, types and the direction of imports
+	@echo "==> ruff check"
+	@.venv/bin/ruff check .
+	@echo "==> ruff format --check"
+	@.venv/bin/ruff format --check .
+	@echo "==> mypy"
+	@.venv/bin/mypy
+	@echo "==> lint-imports"
+	@.venv/bin/lint-imports --no-cache --no-logo
+
+bench: .venv-bench/.ready ## Measure beside yardsticks, in an environment of its own (ARGS go to the bench)
+	@.venv-bench/bin/python -m bench $(ARGS)
+
+lock: ## Pin all dependencies anew, with hashes (ARGS=--upgrade: at their newest)
+	@sh .ci/lock $(ARGS)
+
+clean: ## Remove environments, caches and builds (never a ledger)
+	rm -rf .venv .venv-bench build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache bench/out
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.ready: requirements-test.lock pyproject.toml .ci/build.lock .ci/venv
+	@sh .ci/venv .venv requirements-test.lock
+
+.venv-bench/.ready: requirements.lock bench/requirements.lock pyproject.toml .ci/build.lock .ci/venv
+	@sh .ci/venv .venv-bench requirements.lock bench/requirements.lock

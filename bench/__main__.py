@@ -1,0 +1,41 @@
+"""``python -m bench [--quick] [ROW …]``: measure, print the table, write ``bench/out/latest.json``."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+
+from bench import harness
+from bench.rows import ROWS, Bench
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"which to measure: {', '.join(ROWS)}; all by default")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the size, once instead of three times")
+    options = parser.parse_args()
+    unknown = set(options.rows) - set(ROWS)
+    if unknown:
+        parser.error(f"no such row: {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}")
+
+    console = Console()
+    cores = harness.Cores.choose()
+    console.print(f"{harness.machine()}; {cores}", highlight=False)
+    harness.OUT.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="scratch-", dir=harness.OUT))
+    bench = Bench(console=console, cores=cores, folder=folder, quick=options.quick)
+    try:
+        rows = [row for name in options.rows or ROWS for row in ROWS[name](bench)]
+    finally:
+        shutil.rmtree(folder)
+    harness.show(rows, console)
+    path = harness.save(rows, bench.sweeps, cores)
+    console.print(f"written to {path.relative_to(harness.ROOT)}", highlight=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,302 @@
+"""The rows of the bench. Each measures ours and its yardsticks in turn and then counts that nothing is missing."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import sqlite3
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from bench import harness, ledgers
+from bench.harness import Background, Cores, Row, announced, interleaved, median
+from bench.members import KEY, write_bench_csv
+
+SWEEP = (1, 5, 10, 20, 50, 100)
+
+
+@dataclass(slots=True)
+class Bench:
+    """What all rows share."""
+
+    console: Console
+    cores: Cores
+    folder: Path
+    """Scratch, on a disk."""
+    quick: bool
+    sweeps: dict[str, dict[int, float]] = field(default_factory=dict)
+    best: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def times(self) -> int:
+        return 1 if self.quick else 3
+
+    @property
+    def members(self) -> int:
+        return 2_000 if self.quick else 20_000
+
+
+# ── the provider ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Provider:
+    """The sandbox, on the core of its own."""
+
+    def __init__(self, server: Background) -> None:
+        self._server = server
+        self.url = str(server.ready["http_url"])
+        self.environment = {
+            name: value for name, value in server.ready["environment"].items() if name.startswith("OUTREACH_SMS_")
+        }
+
+    def forget(self) -> None:
+        """Forget all accepted messages."""
+        self._call("DELETE", "/sandbox/accepted")
+
+    def check(self, messages: int) -> None:
+        """Assert that it took so many messages and none twice."""
+        stats = self._call("GET", "/sandbox/stats?duplicates=1")
+        assert stats["accepted"] == messages, f"{stats['accepted']} at the provider, {messages} were sent"
+        assert not stats["duplicates"], f"{len(stats['duplicates'])} deliveries reached the provider twice"
+
+    def cpu_seconds(self) -> float:
+        return self._server.cpu_seconds()
+
+    def _call(self, method: str, path: str) -> dict[str, Any]:
+        request = urllib.request.Request(self.url + path, method=method)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            body = answer.read()
+        found: dict[str, Any] = json.loads(body) if body else {}
+        return found
+
+
+@contextlib.contextmanager
+def provider(bench: Bench) -> Iterator[Provider]:
+    """The shipped sandbox with latency and misfortune switched off."""
+    command = ["-m", "channels.sandbox", "--port", "0", "--smtp-port", "0", "--fast"]
+    with Background(command, core=bench.cores.provider) as server:
+        yield Provider(server)
+
+
+# ── the blast ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def blast_rows(bench: Bench) -> list[Row]:
+    """A complete durable blast beside bare loops that keep nothing."""
+    rows: list[Row] = []
+    with provider(bench) as sandbox:
+        for name in ("twilio", "aiohttp"):
+            _sweep(bench, sandbox, name)
+        for kind in ("sqlite", "postgresql"):
+            rows += _blast_on(bench, sandbox, kind)
+    return rows
+
+
+def _blast_on(bench: Bench, sandbox: Provider, kind: str) -> list[Row]:
+    members = bench.members
+    try:
+        with ledgers.filled(kind, members, bench.folder, bench.cores) as ledger:
+            with announced(bench.console, f"watched blast on {ledger.name}: what a crash could leave unknown"):
+                watched = _blast(bench, sandbox, ledger, members, watch=True)
+            with announced(bench.console, f"blast to {members:,} members on {ledger.name}, and its yardsticks"):
+                found = interleaved(
+                    bench.times,
+                    ours=lambda: _blast(bench, sandbox, ledger, members),
+                    twilio=lambda: _loop(bench, sandbox, "twilio", members),
+                    aiohttp=lambda: _loop(bench, sandbox, "aiohttp", members),
+                )
+            columns = {
+                **ledger.durability(),
+                "unknown window": f"{watched['most_unknown']} deliveries at most were between intent and outcome",
+                "ours": "route, dispatch and commit every outcome; shipped settings, the rate lifted",
+                "provider": f"{median([run['provider_cpu'] for run in found['ours']]) / members * 1000:.2f} "
+                "CPU seconds per 1,000 messages on the other core",
+            }
+    except LookupError as error:
+        bench.console.print(f"left out: {error}")
+        return []
+    rate = {name: [members / run["seconds"] for run in runs] for name, runs in found.items()}
+    cpu = {name: [run["cpu"] / members * 1000 for run in runs] for name, runs in found.items()}
+    name = f"blast {members:,}, {ledger.name}"
+    rows = []
+    for yardstick, label in (("twilio", "bare twilio async SDK"), ("aiohttp", "bare aiohttp, prepared bodies")):
+        at = f"{label}, {bench.best[yardstick]} at once"
+        for what, unit, runs, better in (
+            ("rate", "messages/s", rate, "more"),
+            ("CPU", "CPU s per 1,000", cpu, "less"),
+        ):
+            rows.append(
+                Row(
+                    name=f"{name}: {what}",
+                    value=median(runs["ours"]),
+                    unit=unit,
+                    better=better,
+                    yardstick=at,
+                    yardstick_value=median(runs[yardstick]),
+                    columns=columns,
+                    runs={"ours": runs["ours"], "yardstick": runs[yardstick]},
+                )
+            )
+    return rows
+
+
+def _blast(
+    bench: Bench, sandbox: Provider, ledger: ledgers.Ledger, members: int, *, watch: bool = False
+) -> dict[str, Any]:
+    """One run on a fresh copy; ledger and provider are counted afterwards."""
+    sandbox.forget()
+    with ledger.copy() as url:
+        before = sandbox.cpu_seconds()
+        command = ["-m", "bench.blast", *(["--watch-unknown"] if watch else [])]
+        found = harness.run(command, core=bench.cores.sender, env=environment(bench, url, sandbox))
+        found["provider_cpu"] = sandbox.cpu_seconds() - before
+        by_status = dict(ledger.query(url, "SELECT status, count(*) FROM delivery GROUP BY status"))
+        assert by_status == {"sent": members}, f"in the ledger: {by_status}, wanted {members} sent"
+        [(attempts,)] = ledger.query(url, "SELECT count(*) FROM attempt WHERE outcome = 'sent'")
+        assert attempts == members, f"{attempts} attempts in the ledger"
+    sandbox.check(members)
+    return found
+
+
+def _loop(bench: Bench, sandbox: Provider, name: str, messages: int) -> dict[str, Any]:
+    sandbox.forget()
+    found = _yardstick(bench, sandbox, name, messages, bench.best[name])
+    sandbox.check(messages)
+    return found
+
+
+def _yardstick(bench: Bench, sandbox: Provider, name: str, messages: int, concurrency: int) -> dict[str, Any]:
+    arguments = ["--url", sandbox.url, "--messages", str(messages), "--concurrency", str(concurrency)]
+    return harness.run(["-m", "bench.yardsticks", name, *arguments], core=bench.cores.sender, env=sandbox.environment)
+
+
+def _sweep(bench: Bench, sandbox: Provider, name: str) -> None:
+    """Find the concurrency at which a yardstick is fastest, and print what was tried."""
+    messages = 1_000 if bench.quick else 5_000
+    with announced(bench.console, f"best concurrency of the bare {name} loop"):
+        sweep = {at: messages / _yardstick(bench, sandbox, name, messages, at)["seconds"] for at in SWEEP}
+    bench.sweeps[name] = sweep
+    bench.best[name] = max(sweep, key=lambda at: sweep[at])
+    bench.console.print("  " + "  ".join(f"{at}: {rate:,.0f}/s" for at, rate in sweep.items()), highlight=False)
+
+
+def environment(bench: Bench, url: str, sandbox: Provider) -> dict[str, str]:
+    """The worker's environment: shipped settings, but for the account, and the rate of its channel lifted."""
+    folder = bench.folder / "config"
+    folder.mkdir(exist_ok=True)
+    shipped = (harness.ROOT / "config" / "channels.toml").read_text("utf-8")
+    lifted, changed = re.subn(r"(?m)^(\[sms\]\n(?:(?!\[).*\n)*?rate = ).*$", r"\g<1>0", shipped)
+    assert changed == 1, "channels.toml has an [sms] with a rate"
+    (folder / "channels.toml").write_text(lifted, "utf-8")
+    return {
+        "OUTREACH_DATABASE_URL": url,
+        "OUTREACH_SECRET_KEY": KEY,
+        "OUTREACH_CONFIG": str(folder),
+        "OUTREACH_LOG_LEVEL": "WARNING",
+        **sandbox.environment,
+    }
+
+
+# ── memory ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def memory_rows(bench: Bench) -> list[Row]:
+    """The most memory a blast holds, for an audience and for one ten times as large."""
+    small, large = bench.members, bench.members * 10
+    peaks: dict[int, float] = {}
+    with provider(bench) as sandbox:
+        for members in (small, large):
+            with (
+                announced(bench.console, f"peak memory of a blast to {members:,} members"),
+                ledgers.filled("sqlite", members, bench.folder, bench.cores) as ledger,
+            ):
+                peaks[members] = float(_blast(bench, sandbox, ledger, members)["peak_mib"])
+    return [
+        Row(name=f"peak memory, {small:,} members", value=peaks[small], unit="MiB", better="less"),
+        Row(
+            name=f"peak memory, {large:,} members",
+            value=peaks[large],
+            unit="MiB",
+            better="less",
+            yardstick=f"the same at {small:,}",
+            yardstick_value=peaks[small],
+            columns={"what": "the whole worker process (ru_maxrss), SQLite ledger; the audience was imported before"},
+        ),
+    ]
+
+
+# ── import ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def import_rows(bench: Bench) -> list[Row]:
+    """Import of a clean file, beside the same rows put into a table as they stand."""
+    members = bench.members
+    file = bench.folder / f"{members}.csv"
+    if not file.exists():
+        write_bench_csv(file, members)
+    rows: list[Row] = []
+    for kind in ("sqlite", "postgresql"):
+        try:
+            rows.append(_import_on(bench, kind, file, members))
+        except LookupError as error:
+            bench.console.print(f"left out: {error}")
+    return rows
+
+
+def _import_on(bench: Bench, kind: str, file: Path, members: int) -> Row:
+    def ours() -> dict[str, Any]:
+        ledger = ledgers.SqliteLedger(place) if kind == "sqlite" else ledgers.PostgresLedger()
+        about.update(ledger.durability(), name=ledger.name)
+        try:
+            found = harness.run(["-m", "bench.importing", "--file", str(file), "--url", ledger.url], core=core)
+            [(stored,)] = ledger.query(ledger.url, "SELECT count(*) FROM member")
+            assert stored == members, f"{stored} members in the ledger, {members} in the file"
+        finally:
+            if isinstance(ledger, ledgers.PostgresLedger):
+                ledger.drop()
+            _clear(place)
+        return found
+
+    def raw() -> dict[str, Any]:
+        database = place / "raw.sqlite3"
+        arguments = ["--file", str(file), "--database", str(database)]
+        found = harness.run(["-m", "bench.yardsticks", "csv", *arguments], core=core)
+        with contextlib.closing(sqlite3.connect(database)) as connection:
+            [(stored,)] = connection.execute("SELECT count(*) FROM raw").fetchall()
+        assert stored == members, f"{stored} rows in the table, {members} in the file"
+        _clear(place)
+        return found
+
+    core, about = bench.cores.sender, dict[str, str]()
+    place = bench.folder / "import"
+    place.mkdir(exist_ok=True)
+    with announced(bench.console, f"import of {members:,} rows into {kind}, and its yardstick"):
+        found = interleaved(bench.times, ours=ours, raw=raw)
+    rate = {name: [members / run["seconds"] for run in runs] for name, runs in found.items()}
+    return Row(
+        name=f"import {members:,}, {about.pop('name')}",
+        value=median(rate["ours"]),
+        unit="rows/s",
+        yardstick="csv.DictReader + executemany into SQLite, rows as they stand",
+        yardstick_value=median(rate["raw"]),
+        columns={
+            **about,
+            "ours": "telephones parsed, mailboxes checked, zones found, people merged, consents recorded",
+            "peak memory": f"{max(run['peak_mib'] for run in found['ours']):.0f} MiB",
+        },
+        runs={"ours": rate["ours"], "yardstick": rate["raw"]},
+    )
+
+
+def _clear(folder: Path) -> None:
+    for file in folder.iterdir():
+        file.unlink()
+
+
+ROWS: Mapping[str, Callable[[Bench], list[Row]]] = {"blast": blast_rows, "memory": memory_rows, "import": import_rows}

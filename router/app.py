@@ -1,0 +1,138 @@
+"""The composition root: the only module that brings channels, store, limits and web together."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import secrets
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from channels import REGISTRY
+from router.core.channel import Channel
+from router.core.errors import BadInput
+from router.core.keywords import KeywordTable
+from router.core.policy import read_policy
+from router.core.quiet_hours import QuietHours
+from router.core.rates import ChannelRules, read_channel_rules
+from router.limits import Limits
+from router.receive import Receiver
+from router.runtime import Runtime
+from router.settings import Settings, channel_settings, environment_flag, load_toml, missing_settings
+from router.signals import Signals
+from router.store.engine import Store
+from router.web.app import serve_web
+from router.wire import HttpWire
+from router.worker import run_worker
+
+log = logging.getLogger(__name__)
+
+ACCOUNT = "main"
+"""The name of a channel's sole account, part of its webhook address."""
+
+_SHORTEST_KEY = 32
+
+
+def utc_now() -> datetime:
+    """The process's clock."""
+    return datetime.now(UTC)
+
+
+@contextlib.asynccontextmanager
+async def open_runtime(
+    settings: Settings,
+    *,
+    environment: Mapping[str, str] | None = None,
+    rules: Mapping[str, ChannelRules] | None = None,
+    clock: Callable[[], datetime] = utc_now,
+) -> AsyncIterator[Runtime]:
+    """Open everything a process needs, and close it at the end.
+
+    `environment` and `rules` stand in for the channels' variables and ``channels.toml`` (the demo points them at the
+    sandbox). Raises `BadInput` naming the setting that is wrong.
+    """
+    store = Store(settings.database_url)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(store.aclose)
+        wire = await stack.enter_async_context(HttpWire())
+        channels = _open_channels(settings, wire, environment)
+        for accounts in channels.values():
+            for channel in accounts.values():
+                stack.push_async_callback(channel.aclose)
+        yield Runtime(
+            settings=settings,
+            store=store,
+            policy=read_policy(load_toml("policy", settings)),
+            quiet_hours=QuietHours.from_toml(load_toml("quiet_hours", settings)),
+            keywords=KeywordTable.from_toml(load_toml("keywords", settings)),
+            rules=rules or read_channel_rules(load_toml("channels", settings)),
+            specs={name: kind.spec for name, kind in REGISTRY.items()},
+            channels=channels,
+            limits=Limits(),
+            signals=Signals(),
+            key=_secret_key(settings, store),
+            clock=clock,
+        )
+
+
+def _open_channels(
+    settings: Settings, wire: HttpWire, environment: Mapping[str, str] | None
+) -> dict[str, dict[str, Channel]]:
+    """One adapter for each channel that is set up; a half set-up one is off with one line that says what it lacks."""
+    opened: dict[str, dict[str, Channel]] = {}
+    for name, kind in REGISTRY.items():
+        found = channel_settings(kind.spec, environment)
+        missing = missing_settings(kind.spec, found)
+        if missing:
+            given = [setting.name for setting in kind.spec.settings if setting.required and setting.name in found]
+            if given:
+                log.warning("channel %s is off: set %s", name, " and ".join(missing))
+            continue
+        webhook = f"{settings.public_url.rstrip('/')}/hooks/{name}/{ACCOUNT}"
+        about = {"account": ACCOUNT, "webhook_url": webhook, "organization": settings.organization}
+        opened[name] = {ACCOUNT: kind({**found, **about}, wire)}
+    return opened
+
+
+def _secret_key(settings: Settings, store: Store) -> bytes:
+    """The installation's key. On a laptop (SQLite) it is made once and kept beside the ledger."""
+    given = settings.secret_key.get_secret_value()
+    if given:
+        if len(given) < _SHORTEST_KEY:
+            raise BadInput(f"use at least {_SHORTEST_KEY} characters; `outreach keys` makes one", place="OUTREACH_SECRET_KEY")
+        return given.encode()
+    if not store.is_sqlite or not store.url.database:
+        raise BadInput("is missing; `outreach keys` makes one. Keep it: links and suppressions depend on it",
+                       place="OUTREACH_SECRET_KEY")  # fmt: skip
+    path = Path(store.url.database).with_suffix(".key")
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(48))
+    return path.read_text().strip().encode()
+
+
+def refuse_split_sqlite(settings: Settings) -> None:
+    """Web and worker as separate processes must see one ledger; on machines that share no disk SQLite is not one."""
+    split = settings.split_disks or environment_flag("DYNO")
+    if split and settings.database_url.startswith("sqlite"):
+        raise BadInput(
+            "web and worker run on separate disks here, so each would have a SQLite ledger of its own; "
+            "use postgresql://…, or `outreach serve` in one process",
+            place="OUTREACH_DATABASE_URL",
+        )
+
+
+@contextlib.asynccontextmanager
+async def serving(runtime: Runtime, *, host: str, port: int) -> AsyncIterator[str]:
+    """Web server and receiver in this process; gives the address it listens on."""
+    async with Receiver(runtime).running() as receiver:
+        runner = await serve_web(runtime, receiver, host, port)
+        try:
+            bound = runner.addresses[0]
+            yield f"http://{bound[0]}:{bound[1]}"
+        finally:
+            await runner.cleanup()
+
+
+__all__ = ["ACCOUNT", "open_runtime", "refuse_split_sqlite", "run_worker", "serving", "utc_now"]

@@ -1,0 +1,235 @@
+"""What can be wrong with an ask's words, found when it is saved: nothing of it is left to be found at send time."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from router.core.ask import ANY_CHANNEL, Ask
+from router.core.channel import ChannelSpec
+from router.core.content_render import CONTROLS, constants_of, longest_deadline, with_sender
+from router.core.content_syntax import (
+    ATTRIBUTE,
+    Piece,
+    fill,
+    longest,
+    merged,
+    read_template,
+    variables,
+)
+from router.core.errors import BadInput
+from router.core.model import Member
+
+SHORTENERS: Final = frozenset(
+    [
+        "adf.ly",
+        "bit.do",
+        "bit.ly",
+        "bitly.com",
+        "bl.ink",
+        "buff.ly",
+        "clck.ru",
+        "cutt.ly",
+        "dlvr.it",
+        "fb.me",
+        "goo.gl",
+        "goo.su",
+        "ht.ly",
+        "ift.tt",
+        "is.gd",
+        "j.mp",
+        "lnkd.in",
+        "mcaf.ee",
+        "n9.cl",
+        "ow.ly",
+        "qr.ae",
+        "rb.gy",
+        "rebrand.ly",
+        "s.id",
+        "short.gy",
+        "short.io",
+        "shorte.st",
+        "shorturl.at",
+        "snip.ly",
+        "soo.gd",
+        "surl.li",
+        "t.co",
+        "t.ly",
+        "t2m.io",
+        "tiny.cc",
+        "tiny.one",
+        "tinyurl.com",
+        "tr.im",
+        "trib.al",
+        "u.to",
+        "urlz.fr",
+        "v.gd",
+        "wp.me",
+        "x.co",
+    ]
+)
+"""Public link shorteners: carriers filter messages that have one (FACTS.md 2.1, twilio-compliance-traffic)."""
+
+LONGEST_LINK = "https://" + "x" * 80
+"""Stands for a personal link where the caller does not say how long ours are."""
+
+_CONTROLS_BUT_LAYOUT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
+_HOST_LIKE = re.compile(r"[a-z0-9.-]+")
+
+
+def check_ask(ask: Ask, specs: Mapping[str, ChannelSpec], *, organization: str = "", link: str = LONGEST_LINK) -> None:
+    """Raise the first of `find_problems`."""
+    for problem in find_problems(ask, specs, organization=organization, link=link):
+        raise problem
+
+
+def find_problems(
+    ask: Ask, specs: Mapping[str, ChannelSpec], *, organization: str = "", link: str = LONGEST_LINK
+) -> list[BadInput]:
+    """Everything that keeps an ask from being sent, each with its place (``texts.en.sms.text, line 2 column 5``).
+
+    `specs` are the channels that exist here; `link` is a personal link of ours at its longest.
+    """
+    problems = [*_of_title(ask), *_of_deadline(ask), *_of_link(ask), *_of_channels(ask, specs)]
+    for locale, by_channel in ask.texts.items():
+        for key, words in by_channel.items():
+            place = f"texts.{locale}.{key}"
+            pieces, found = _read(ask, words.text, f"{place}.text")
+            _, in_subject = _read(ask, words.subject, f"{place}.subject", is_subject=True)
+            problems += found + in_subject
+            if not found:
+                reached = [specs[name] for name in _channels_reading(ask, specs, locale, key)]
+                problems += _of_size(ask, pieces, reached, locale, f"{place}.text", organization, link)
+    return problems
+
+
+def sample_member(ask: Ask, locale: str = "") -> Member:
+    """Somebody with long names and every attribute that the ask speaks of, to show a rendering without a member."""
+    names = {
+        variable.removeprefix(f"{ATTRIBUTE}.")
+        for by_channel in ask.texts.values()
+        for words in by_channel.values()
+        for source in (words.text, words.subject)
+        for variable in variables(read_template(source, "")[0])
+        if variable.startswith(f"{ATTRIBUTE}.")
+    }
+    return Member(
+        id=0,
+        first_name="Wilhelmina-Alexandra",
+        last_name="Featherstonehaugh-Li",
+        locale=locale or ask.default_locale,
+        zone="UTC",
+        place="Newcastle upon Tyne",
+        attributes={name: f"({name.replace('_', ' ')})" for name in sorted(names)},
+    )
+
+
+def shorteners_in(text: str) -> list[str]:
+    """The public link shorteners that a text names, in the order of their appearance."""
+    hosts = (found.strip(".-") for found in _HOST_LIKE.findall(unicodedata.normalize("NFKC", text).lower()))
+    return [shortener for host in hosts if (shortener := _shortener(host))]
+
+
+def _shortener(host: str) -> str:
+    two = ".".join(host.split(".")[-2:])
+    return two if two in SHORTENERS else ""
+
+
+def _of_title(ask: Ask) -> Iterator[BadInput]:
+    if not ask.title.strip():
+        yield BadInput("give it a title", place="title")
+    if CONTROLS.search(ask.title):
+        yield BadInput("holds a control character or a line break", place="title")
+
+
+def _of_deadline(ask: Ask) -> Iterator[BadInput]:
+    if ask.deadline and not 2000 <= ask.deadline.year <= 2200:
+        yield BadInput("lies in no year that a message is sent in", place="deadline")
+
+
+def _of_link(ask: Ask) -> Iterator[BadInput]:
+    if not ask.link:
+        return
+    try:
+        host = urlsplit(ask.link).hostname or ""
+    except ValueError:
+        host = ""
+    if not host:
+        yield BadInput("is no web address; write it like https://example.org/page", place="link")
+    elif shortener := _shortener(host):
+        yield BadInput(
+            f"leads through {shortener}; give the address itself: we make a short link of our own", place="link"
+        )
+    if CONTROLS.search(ask.link):
+        yield BadInput("holds a control character", place="link")
+
+
+def _of_channels(ask: Ask, specs: Mapping[str, ChannelSpec]) -> Iterator[BadInput]:
+    known = f"known are {', '.join(sorted(specs))}"
+    for name in ask.channels:
+        if name not in specs:
+            yield BadInput(f"there is no channel {name[:60]!r}; {known}", place="channels")
+        elif ask.words(ask.default_locale, name) is None:
+            place = f"texts.{ask.default_locale}"
+            yield BadInput(f"has no text for {name}, which channels names; add one or a {ANY_CHANNEL}", place=place)
+    for locale, by_channel in ask.texts.items():
+        if not by_channel:
+            yield BadInput(f"has no text; add texts.{locale}.{ANY_CHANNEL} or take it out", place=f"texts.{locale}")
+        for key in by_channel:
+            if key not in specs and key != ANY_CHANNEL:
+                sentence = f"there is no channel {key[:60]!r}; {known}; {ANY_CHANNEL} stands for all"
+                yield BadInput(sentence, place=f"texts.{locale}.{key[:60]}")
+
+
+def _read(ask: Ask, source: str, place: str, *, is_subject: bool = False) -> tuple[tuple[Piece, ...], list[BadInput]]:
+    """The pieces of one text, and what is wrong with it wherever it goes."""
+    pieces, problems = read_template(source, place)
+    controls = (CONTROLS if is_subject else _CONTROLS_BUT_LAYOUT).search(source)
+    controls = controls or _CONTROLS_BUT_LAYOUT.search(fill(pieces, {}))
+    if controls:
+        problems.append(BadInput("holds a control character" + (" or a line break" * is_subject), place=place))
+    problems += [
+        BadInput(f"{name} is a public link shortener, which carriers filter; use {{{{ link }}}}", place=place)
+        for name in dict.fromkeys(shorteners_in(source))
+    ]
+    used = variables(pieces)
+    if "link" in used and not ask.link:
+        problems.append(BadInput("uses {{ link }}, but the ask has no link; set link", place=place))
+    if "deadline" in used and ask.deadline is None:
+        problems.append(BadInput("uses {{ deadline }}, but the ask has no deadline; set deadline", place=place))
+    return pieces, problems
+
+
+def _channels_reading(ask: Ask, specs: Mapping[str, ChannelSpec], locale: str, key: str) -> Iterable[str]:
+    """The channels on which the text under `key` of this locale may go out."""
+    if key != ANY_CHANNEL:
+        return [key] if key in specs else []
+    return [name for name in ask.channels or specs if name in specs and name not in ask.texts[locale]]
+
+
+def _of_size(
+    ask: Ask,
+    pieces: tuple[Piece, ...],
+    reached: Iterable[ChannelSpec],
+    locale: str,
+    place: str,
+    organization: str,
+    link: str,
+) -> Iterator[BadInput]:
+    """Whether the text is empty for somebody, or too long for somebody on one of the channels."""
+    settled = merged(pieces, constants_of(ask, organization))
+    if not fill(settled, {"link": link, "deadline": "x"}).strip():
+        yield BadInput("is empty, at least for members of whom we know nothing; add words of its own", place=place)
+    lengths = {"link": len(link), "deadline": longest_deadline(locale)}
+    for spec in reached:
+        pieces_there = with_sender(settled, organization) if spec.counts_segments else settled
+        size = longest(pieces_there, lengths)
+        if size > spec.max_length:
+            yield BadInput(
+                f"can come to {size:,} characters, but {spec.name} carries {spec.max_length:,}; shorten it or give "
+                f"texts.{locale}.{spec.name} words of its own",
+                place=place,
+            )

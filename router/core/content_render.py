@@ -1,0 +1,277 @@
+"""From an ask and a member to the words that leave: fast, because it runs once for every message.
+
+A `Renderer` reads each text of an ask once, fills in what is the same for everybody, and per member only puts
+strings together. What members typed themselves is cleaned on the way: no control characters and no line breaks (so no
+header injection and no forged line), no web addresses in names (a sign-up form is open to anybody), nothing endless.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+from jinja2 import StrictUndefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from markupsafe import escape
+
+from router.core.ask import Ask
+from router.core.channel import ChannelSpec
+from router.core.content_dates import WORDS
+from router.core.content_syntax import (
+    ATTRIBUTE,
+    ATTRIBUTE_LENGTH,
+    MEMBER_LENGTHS,
+    Piece,
+    merged,
+    read_template,
+)
+from router.core.errors import BadInput
+from router.core.model import Member
+
+CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters, line breaks of every kind, direction overrides, halves of characters."""
+_ADDRESS_IN_NAME: Final = re.compile(r"://|www\.|\w\.\w+/", re.IGNORECASE)
+_LINK: Final = re.compile(r"https?://(?:[^\s&]|&amp;)+(?<![.,;:!?)\]])")
+"""A web address in escaped HTML; the full stop after it is not part of it."""
+_RIGHT_TO_LEFT: Final = frozenset(["ar", "arc", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"])
+_MARK: Final = re.compile("\x00(subject|body|unsubscribe_url)\x00")
+_MOST_KEPT = 2_000
+"""Locales and zones come from imported rows: what is remembered of them must not grow for ever."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Footer:
+    """What stands under an email in one language."""
+
+    why: str
+    """Why you get this; ``{organization}`` stands for the sender."""
+    unsubscribe: str
+    """What the link to stop is called."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageTemplates:
+    """The files of ``templates/messages``, read by `router.messages`."""
+
+    email_html: str
+    footers: Mapping[str, Footer]
+    """language → footer; ``en`` is always there."""
+
+
+class Rendered(NamedTuple):
+    """One message in the words that its member reads."""
+
+    text: str
+    subject: str
+    """"" where the channel has none."""
+    html: str
+    """"" where the channel has none."""
+    locale: str
+    """The locale of the text."""
+    is_default_locale: bool
+    """Whether it is the ask's default because there is no text in the member's own language."""
+
+
+def clean(value: object, length: int) -> str:
+    """What a member typed, fit for one line of a message: at most `length` characters, no control characters."""
+    text = value if isinstance(value, str) else str(value)
+    if not text.isprintable():
+        text = " ".join(CONTROLS.sub(" ", text).split())
+    return text if len(text) <= length else text[:length]
+
+
+def clean_name(value: str, length: int) -> str:
+    """As `clean`; "" for a name with a web address in it, so that ``default`` takes over."""
+    if ("/" in value or "." in value) and _ADDRESS_IN_NAME.search(value):
+        return ""
+    return clean(value, length)
+
+
+def constants_of(ask: Ask, organization: str) -> dict[str, str]:
+    """The variables that are the same for every member."""
+    return {"title": clean(ask.title, 200), "organization": clean(organization, 200)}
+
+
+def with_sender(pieces: tuple[Piece, ...], organization: str) -> tuple[Piece, ...]:
+    """A text message must say who sends it (CTIA Messaging Principles): put first where the text does not have it."""
+    name = clean(organization, 200)
+    said = any(name.casefold() in piece.casefold() for piece in pieces if isinstance(piece, str))
+    return pieces if said or not name else merged([f"{name}: ", *pieces])
+
+
+def zone_of(name: str) -> tzinfo | None:
+    """The time zone of that IANA name, None where there is none."""
+    try:
+        return ZoneInfo(name) if name else None
+    except (KeyError, ValueError, OSError):
+        return None
+
+
+def say_deadline(deadline: datetime, zone: str, locale: str) -> str:
+    """``Thu 1 Dec, 18:00`` by the member's own clock; by UTC, and saying so, where their zone is not known."""
+    days, months = WORDS.get(locale.partition("-")[0], WORDS["en"])
+    at_home = zone_of(zone)
+    there = deadline.astimezone(at_home or UTC)
+    said = f"{days[there.weekday()]} {there.day} {months[there.month - 1]}, {there:%H:%M}"
+    return said if at_home else f"{said} UTC"
+
+
+def longest_deadline(locale: str) -> int:
+    """The most characters that `say_deadline` comes to in this locale."""
+    days, months = WORDS.get(locale.partition("-")[0], WORDS["en"])
+    return max(map(len, days)) + max(map(len, months)) + len(" 31 , 18:00 UTC")
+
+
+class _Email(NamedTuple):
+    """The HTML of an email and the foot of its text, with everything in place but the member's own part."""
+
+    html: tuple[str, ...]
+    """Text, name of a part, text, name of a part, … text."""
+    foot: str
+
+
+class _Ready(NamedTuple):
+    """The words for one locale and channel, read and settled."""
+
+    text: tuple[Piece, ...]
+    subject: tuple[Piece, ...]
+    locale: str
+    is_default_locale: bool
+    email: _Email | None
+
+
+class Renderer:
+    """Renders one version of an ask. Build it once; `render` is called for every message."""
+
+    def __init__(self, ask: Ask, *, organization: str, postal_address: str, templates: MessageTemplates) -> None:
+        self._ask = ask
+        self._organization = clean(organization, 200)
+        self._postal_address = postal_address
+        self._templates = templates
+        self._constants = constants_of(ask, organization)
+        self._locales = {locale.lower(): locale for locale in ask.texts}
+        self._ready: dict[tuple[str, str], _Ready] = {}
+        self._deadlines: dict[tuple[str, str], str] = {}
+
+    def render(self, member: Member, channel: str, spec: ChannelSpec, *, link: str, unsubscribe_url: str) -> Rendered:
+        """The message for one member. Raises `BadInput` only for an ask that `check_ask` would have refused."""
+        ready = self._ready.get((member.locale, channel)) or self._get_ready(member.locale, channel, spec)
+        text = self._fill(ready.text, member, link, ready.locale)
+        if ready.email is None:
+            return Rendered(text, "", "", ready.locale, ready.is_default_locale)
+        subject = self._fill(ready.subject, member, link, ready.locale)
+        part = {"subject": str(escape(subject)), "body": to_html(text), "unsubscribe_url": str(escape(unsubscribe_url))}
+        html = "".join([part[p] if index % 2 else p for index, p in enumerate(ready.email.html)])
+        text = f"{text}{ready.email.foot}{unsubscribe_url}\n"
+        return Rendered(text, subject, html, ready.locale, ready.is_default_locale)
+
+    def has_words(self, locale: str, channel: str) -> bool:
+        """Whether there is a text for members of this locale on this channel."""
+        return self._ask.words(self._closest(locale), channel) is not None
+
+    def _fill(self, pieces: tuple[Piece, ...], member: Member, link: str, locale: str) -> str:
+        shown = []
+        for piece in pieces:
+            if isinstance(piece, str):
+                shown.append(piece)
+            else:
+                value = self._value(piece.variable, member, link, locale)
+                shown.append(piece.apply(value) if piece.filters else value)
+        return "".join(shown)
+
+    def _value(self, variable: str, member: Member, link: str, locale: str) -> str:
+        if variable == "first_name":
+            return clean_name(member.first_name, MEMBER_LENGTHS["first_name"])
+        if variable == "link":
+            return link
+        if variable == "last_name":
+            return clean_name(member.last_name, MEMBER_LENGTHS["last_name"])
+        if variable == "place":
+            return clean_name(member.place, MEMBER_LENGTHS["place"])
+        if variable == "deadline":
+            return self._deadlines.get((member.zone, locale)) or self._deadline(member.zone, locale)
+        return clean(member.attributes.get(variable.removeprefix(f"{ATTRIBUTE}."), ""), ATTRIBUTE_LENGTH)
+
+    def _deadline(self, zone: str, locale: str) -> str:
+        if self._ask.deadline is None:
+            return ""
+        if len(self._deadlines) >= _MOST_KEPT:
+            self._deadlines.clear()
+        said = self._deadlines[zone, locale] = say_deadline(self._ask.deadline, zone, locale)
+        return said
+
+    def _closest(self, locale: str) -> str:
+        """The ask's own spelling of a locale, or of the nearest wider one that it has; else the locale as it is."""
+        wanted = locale.replace("_", "-").lower()
+        while wanted:
+            if wanted in self._locales:
+                return self._locales[wanted]
+            wanted = wanted.rpartition("-")[0]
+        return locale
+
+    def _get_ready(self, locale: str, channel: str, spec: ChannelSpec) -> _Ready:
+        found = self._ask.words(self._closest(locale), channel)
+        if found is None:
+            raise BadInput(f"there is no text for {channel}", place=f"texts.{self._ask.default_locale}")
+        own, words = found
+        pieces = self._read(words.text, f"texts.{own}.{channel}.text")
+        subject: tuple[Piece, ...] = ()
+        if spec.counts_segments:
+            pieces = with_sender(pieces, self._organization)
+        if spec.subject:
+            subject = self._read(words.subject or "{{ title }}", f"texts.{own}.{channel}.subject")
+            subject = tuple(CONTROLS.sub(" ", piece) if isinstance(piece, str) else piece for piece in subject)
+        is_default = own == self._ask.default_locale and _language(own) != _language(locale)
+        if len(self._ready) >= _MOST_KEPT:
+            self._ready.clear()
+        ready = _Ready(pieces, subject, own, is_default, self._email(own) if spec.subject else None)
+        self._ready[locale, channel] = ready
+        return ready
+
+    def _read(self, source: str, place: str) -> tuple[Piece, ...]:
+        pieces, problems = read_template(source, place)
+        if problems:
+            raise problems[0]
+        return merged(pieces, self._constants)
+
+    def _email(self, locale: str) -> _Email:
+        footer = self._templates.footers.get(_language(locale)) or self._templates.footers["en"]
+        why = footer.why.replace("{organization}", self._organization)
+        lines = [self._organization, *self._postal_address.splitlines(), "", why]
+        foot = "\n\n-- \n" + "\n".join(lines) + f"\n{footer.unsubscribe}: "
+        html = _page(
+            self._templates.email_html, locale, self._organization, self._postal_address, why, footer.unsubscribe
+        )
+        return _Email(html, foot)
+
+
+def to_html(text: str) -> str:
+    """A message's text as HTML: escaped, web addresses clickable, empty lines between paragraphs."""
+    linked = _LINK.sub(r'<a href="\g<0>">\g<0></a>', str(escape(text.strip("\n"))))
+    paragraphs = linked.replace("\n", "<br>\n").replace("<br>\n<br>\n", '</p>\n<p style="margin:0 0 16px">')
+    return f'<p style="margin:0 0 16px">{paragraphs}</p>'
+
+
+def _language(locale: str) -> str:
+    return locale.replace("_", "-").partition("-")[0].lower()
+
+
+def _page(
+    source: str, locale: str, organization: str, postal_address: str, why: str, unsubscribe: str
+) -> tuple[str, ...]:
+    """``email.html`` rendered once, cut where each member's own parts go."""
+    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=True)
+    page = environment.from_string(source).render(
+        lang=locale,
+        dir="rtl" if _language(locale) in _RIGHT_TO_LEFT else "ltr",
+        organization=organization,
+        postal_address=[clean(line, 200) for line in postal_address.splitlines()],
+        why=why,
+        unsubscribe=unsubscribe,
+        **{name: f"\x00{name}\x00" for name in ("subject", "body", "unsubscribe_url")},
+    )
+    return tuple(_MARK.split(page))

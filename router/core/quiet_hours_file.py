@@ -1,0 +1,144 @@
+"""The shape of ``config/quiet_hours.toml``, and what it may not say.
+
+A window that ends before it starts, a zone that does not exist, or rules that leave no hour of the week open are
+refused when the file is loaded, so that `core.quiet_hours` always finds a next window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from router.core.zones import known_zone
+
+DEFAULT = "default"
+
+Hours = tuple[int, int] | None
+"""Minutes after midnight at which a day opens and closes; None: closed."""
+Week = tuple[Hours, ...]
+"""Monday to Sunday."""
+
+
+def _hours(text: str) -> str:
+    """Refuse a window that cannot be: used by the models below."""
+    if text == "closed":
+        return text
+    begin, dash, end = text.partition("-")
+    if not dash:
+        raise ValueError('a window is written "HH:MM-HH:MM", or "closed"')
+    if _minutes(begin) >= _minutes(end):
+        raise ValueError("this window ends before it starts, or as it starts; write the earlier hour first")
+    return text
+
+
+def _minutes(text: str) -> int:
+    hour, colon, minute = text.partition(":")
+    if not (colon and len(hour) == len(minute) == 2 and (hour + minute).isascii() and (hour + minute).isdecimal()):
+        raise ValueError('an hour is written "HH:MM", such as 09:00')
+    total = int(hour) * 60 + int(minute)
+    if int(minute) > 59 or total > 24 * 60:
+        raise ValueError("there is no such hour; a day goes from 00:00 to 24:00")
+    return total
+
+
+def _zone_name(name: str) -> str:
+    if known_zone(name) is None:
+        raise ValueError("there is no such time zone; use an IANA name such as Europe/London")
+    return name
+
+
+def _as_hours(text: str) -> Hours:
+    if text == "closed":
+        return None
+    begin, _dash, end = text.partition("-")
+    return _minutes(begin), _minutes(end)
+
+
+HoursText = Annotated[str, AfterValidator(_hours)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class _Days(_Section):
+    daily: HoursText | None = None
+    weekdays: HoursText | None = None
+    saturday: HoursText | None = None
+    sunday: HoursText | None = None
+
+    @model_validator(mode="after")
+    def _whole_week(self) -> Self:
+        if self.daily is None and None in (self.weekdays, self.saturday, self.sunday):
+            raise ValueError("give daily, or weekdays, saturday and sunday")
+        if not any(self.week()):
+            raise ValueError("this is closed all week, so nothing would ever be sent; switch the channel off instead")
+        return self
+
+    def week(self) -> Week:
+        daily = self.daily or "closed"
+        weekday = _as_hours(self.weekdays or daily)
+        return (*[weekday] * 5, _as_hours(self.saturday or daily), _as_hours(self.sunday or daily))
+
+
+class _Fundraising(_Days):
+    purposes: Annotated[list[str], Field(min_length=1)]
+    channels: Annotated[list[str], Field(min_length=1)]
+    areas: dict[Annotated[str, Field(pattern=r"^[A-Z]{2}-[A-Z0-9]{1,3}$")], _Days] = {}
+
+    def weeks(self, country: str, area: str) -> list[Week]:
+        """What narrows a channel's own week in this area; without an area, what narrows it anywhere in the country."""
+        if area:
+            narrower = [self.areas[area].week()] if area in self.areas else []
+        else:
+            narrower = [days.week() for name, days in self.areas.items() if name.partition("-")[0] == country.upper()]
+        return [self.week(), *narrower]
+
+
+class _Unknown(_Section):
+    zone: Annotated[str, AfterValidator(_zone_name)]
+    window: HoursText
+
+    def week(self) -> Week:
+        return (_as_hours(self.window),) * 7
+
+
+class QuietHoursFile(_Section):
+    channels: dict[str, _Days]
+    fundraising: _Fundraising | None = None
+    unknown: dict[Annotated[str, Field(pattern=r"^([A-Z]{2}|default)$")], _Unknown]
+
+    @model_validator(mode="after")
+    def _never_empty(self) -> Self:
+        """Every combination that can be asked for must leave some time in the week."""
+        if DEFAULT not in self.channels:
+            raise ValueError("channels.default is missing: the hours of channels that have none of their own")
+        if DEFAULT not in self.unknown:
+            raise ValueError("unknown.default is missing: the window for members of whom nothing is known")
+        for channel, days in self.channels.items():
+            rules = self.fundraising if self.fundraising and channel in self.fundraising.channels else None
+            stand_ins: list[tuple[str, list[Week]]] = [("", []), *((c, [u.week()]) for c, u in self.unknown.items())]
+            areas = ["", *rules.areas] if rules else [""]
+            for country, stand_in in stand_ins:
+                for area in areas:
+                    where = country or area.partition("-")[0]
+                    narrower = rules.weeks(where, area) if rules else []
+                    if not any(common_week([days.week(), *stand_in, *narrower])):
+                        raise ValueError(f"no hour of the week is left for {channel} {country} {area}".rstrip())
+        return self
+
+
+def common_week(weeks: Iterable[Week]) -> Week:
+    """The hours that all these weeks have open."""
+    return tuple(_common_hours(days) for days in zip(*weeks, strict=True))
+
+
+def _common_hours(days: Sequence[Hours]) -> Hours:
+    begin, end = 0, 24 * 60
+    for hours in days:
+        if hours is None:
+            return None
+        begin, end = max(begin, hours[0]), min(end, hours[1])
+    return (begin, end) if begin < end else None

@@ -1,0 +1,111 @@
+"""Which channel, when, or why not: the one decision that preview, routing and fallback all ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from datetime import datetime
+
+from router.core import budget, consent
+from router.core.consent import Allow
+from router.core.model import Address, AskKind, Member, Reason
+from router.core.policy import BudgetPolicy
+from router.core.quiet_hours import QuietHours
+
+_SERVICE_FOR_THOSE_WHO_SIGNED_UP = frozenset({AskKind.REMINDER, AskKind.MOVED, AskKind.CANCELLED, AskKind.RECEIPT})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What the decision must know of an ask; the same for all its members."""
+
+    kind: AskKind
+    channels: Set[str]
+    """Channels that are set up, that the ask allows and that it has words for."""
+    earliest: datetime
+    expires_at: datetime
+    starts_at_local: datetime | None = None
+    """Naive: the hour on each member's own clock before which nothing comes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """The rules of the house that the decision obeys."""
+
+    budget: BudgetPolicy
+    quiet_hours: QuietHours
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """Send to this address, not before this moment."""
+
+    address: Address
+    not_before: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Send nothing, for this reason."""
+
+    reason: Reason
+
+
+_TELLING: Mapping[Reason, int] = {
+    reason: place
+    for place, reason in enumerate(
+        (
+            Reason.CAP,
+            Reason.QUIET_HOURS,
+            Reason.SUPPRESSED,
+            Reason.ADDRESS_DEAD,
+            Reason.UNCONFIRMED,
+            Reason.NO_CONSENT,
+            Reason.NO_CHANNEL,
+            Reason.NO_ADDRESS,
+        )
+    )
+}
+"""Where several addresses fail for several reasons, the member hears the one that came closest to a message."""
+
+
+def route(member: Member, plan: Plan, house: House, *, now: datetime, without: Set[int] = frozenset()) -> Deliver | Hold:
+    """Decide for one member: the first address in their own order that may and can be written to in time.
+
+    `member.addresses` come in the member's order of preference. `without` names addresses already tried (a fallback).
+    """
+    if member.erased:
+        return Hold(Reason.ERASED)
+    if plan.kind in _SERVICE_FOR_THOSE_WHO_SIGNED_UP and not member.signed_up:
+        return Hold(Reason.NOT_SIGNED_UP)
+    nearest = Reason.NO_ADDRESS
+    for address in member.addresses:
+        if address.id in without:
+            continue
+        verdict = _verdict(member, address, plan, house, now)
+        if isinstance(verdict, Deliver):
+            return verdict
+        if _TELLING[verdict] < _TELLING[nearest]:
+            nearest = verdict
+    return Hold(nearest)
+
+
+def _verdict(member: Member, address: Address, plan: Plan, house: House, now: datetime) -> Deliver | Reason:
+    if address.channel not in plan.channels:
+        return Reason.NO_CHANNEL
+    allowed = consent.check(address)
+    if not isinstance(allowed, Allow):
+        return allowed
+    at = _not_before(member, address.channel, plan, house, now)
+    if at >= plan.expires_at:
+        return Reason.QUIET_HOURS
+    if not plan.kind.is_service and not budget.has_room(member.slots, house.budget, at=at):
+        return Reason.CAP
+    return Deliver(address, at)
+
+
+def _not_before(member: Member, channel: str, plan: Plan, house: House, now: datetime) -> datetime:
+    at = max(now, plan.earliest)
+    if plan.starts_at_local is not None:
+        at = max(at, house.quiet_hours.local_to_utc(plan.starts_at_local, member.zone, member.country))
+    return max(at, house.quiet_hours.window(channel, member.zone, member.country, at).opens_at)

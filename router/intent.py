@@ -1,0 +1,167 @@
+"""The one transaction of dispatch: the outcomes of the last claim, the last look at each row, the next intent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from router.core import consent
+from router.core.consent import Allow
+from router.core.model import AskKind, CampaignStatus, DeliveryRef, DeliveryStatus, Reason
+from router.letters import Claim, Letter, Writer, Writers
+from router.outcomes import Outcome, ids_needed, record
+from router.runtime import Runtime
+from router.stops import Queued, cancel_rows
+from router.store.batches import Waiting, mark_sending, read_waiting, renew
+from router.store.bulk import in_numbers, numbers
+from router.store.campaigns import CampaignRow, lock_campaign
+from router.store.tables import from_ms, to_ms
+from router.store.tallies import Moves
+
+
+@dataclass(slots=True, kw_only=True)
+class Work:
+    """What one commit is to do: record `done` of claim `previous`, then claim up to `wanted` rows for `claim`."""
+
+    claim: Claim
+    previous: Claim | None
+    done: list[Outcome]
+    wanted: int
+    now: datetime
+    letters: list[Letter] = field(default_factory=list)
+    """What the last try of the transaction decided to send; valid only if it was committed."""
+    writer: Writer | None = None
+    """Puts those letters into words."""
+
+
+async def write_intent(runtime: Runtime, writers: Writers, work: Work) -> bool:
+    """Run the transaction; False where the batch is not ours any more (its outcomes are recorded all the same)."""
+    ids = await runtime.store.take_ids(ids_needed(work.done)) if ids_needed(work.done) else range(0)
+
+    async def run(connection: AsyncConnection) -> bool:
+        work.letters = []
+        moves = Moves()
+        batch = work.claim.batch
+        campaign = await lock_campaign(connection, batch.campaign_id)
+        ours = campaign is not None and await renew(connection, batch)
+        if work.previous is not None and work.done:
+            await record(runtime, connection, work.previous, work.done, ids, moves, now=work.now)
+        if campaign is not None and ours and work.wanted:
+            await _claim(runtime, writers, connection, campaign, work, moves)
+        await moves.write(connection)
+        return ours
+
+    return await runtime.store.transact(run)
+
+
+async def _claim(
+    runtime: Runtime, writers: Writers, connection: AsyncConnection, campaign: CampaignRow, work: Work, moves: Moves
+) -> None:
+    """Rule 6: look at each row once more; send, put off, or dispose of it."""
+    if campaign.status is not CampaignStatus.RUNNING:
+        return
+    batch, now = work.claim.batch, work.now
+    rows = await read_waiting(connection, batch, limit=work.wanted, now=now)
+    if not rows:
+        return
+    if campaign.expires_at is not None and now >= campaign.expires_at:
+        await _dispose(connection, work, rows, Reason.EXPIRED, moves, to=DeliveryStatus.EXPIRED)
+        return
+    replies = await _reply_texts(connection, work, rows) if campaign.kind is AskKind.REPLY else {}
+    late: dict[datetime, list[Waiting]] = {}
+    gone: dict[Reason, list[Waiting]] = {}
+    for row in rows:
+        verdict = _look(runtime, campaign, row, replies.get(row.id), now)
+        if isinstance(verdict, Letter):
+            work.letters.append(verdict)
+        elif isinstance(verdict, datetime):
+            late.setdefault(verdict, []).append(row)
+        else:
+            gone.setdefault(verdict, []).append(row)
+    for at, some in late.items():
+        if campaign.expires_at is not None and at >= campaign.expires_at:
+            await _dispose(connection, work, some, Reason.EXPIRED, moves, to=DeliveryStatus.EXPIRED)
+        else:
+            await _put_off(connection, work, some, at)
+    for reason, some in gone.items():
+        await _dispose(connection, work, some, reason, moves)
+    work.writer = await writers.get(connection, campaign.id, campaign.text_version, batch.channel)
+    ids = [letter.ref.id for letter in work.letters]
+    await mark_sending(connection, batch, ids, claim_id=work.claim.id, text_version=campaign.text_version)
+    moves.take(batch.campaign_id, batch.channel, DeliveryStatus.QUEUED, n=len(ids))
+    moves.add(batch.campaign_id, batch.channel, DeliveryStatus.SENDING, n=len(ids))
+
+
+def _look(
+    runtime: Runtime, campaign: CampaignRow, row: Waiting, reply: tuple[str, datetime] | None, now: datetime
+) -> Letter | datetime | Reason:
+    """May this row leave now? A letter; else the moment when it may; else why it must not leave at all."""
+    expires_at = campaign.expires_at
+    if reply is not None:
+        allowed = consent.check_reply(row.address, asked_at=reply[1], now=now)
+        until = now + consent.CONFIRMATION_WINDOW
+    else:
+        allowed = consent.check(row.address, erased=row.member.erased)
+        window = runtime.quiet_hours.window(row.address.channel, row.member.zone, row.member.country, now)
+        if isinstance(allowed, Allow) and window.opens_at > now:
+            return window.opens_at
+        until = window.closes_at
+    if not isinstance(allowed, Allow):
+        return allowed
+    if expires_at is not None and expires_at < until:
+        until = expires_at
+    return Letter(
+        ref=DeliveryRef(campaign.month, row.id),
+        member=row.member,
+        allow=allowed,
+        attempts=row.attempts + 1,
+        hop=row.hop,
+        costs=row.costs,
+        valid_seconds=max(1, int((until - now).total_seconds())),
+        expires_at=expires_at,
+        text=reply[0] if reply else None,
+    )
+
+
+async def _dispose(
+    connection: AsyncConnection,
+    work: Work,
+    rows: list[Waiting],
+    reason: Reason,
+    moves: Moves,
+    *,
+    to: DeliveryStatus = DeliveryStatus.CANCELLED,
+) -> None:
+    batch = work.claim.batch
+    queued = [Queued(batch.month, row.id, batch.campaign_id, row.member.id, batch.channel, row.costs) for row in rows]
+    await cancel_rows(connection, queued, reason, moves, now=work.now, to=to)
+
+
+async def _put_off(connection: AsyncConnection, work: Work, rows: list[Waiting], at: datetime) -> None:
+    await connection.execute(
+        text(
+            "UPDATE delivery SET not_before = :at WHERE month = :month"  # noqa: S608
+            f" AND id {in_numbers(connection, 'ids')} AND status = 'queued'"
+        ),
+        {
+            "at": to_ms(at),
+            "month": work.claim.batch.month,
+            "ids": numbers(connection, [row.id for row in rows]),
+        },
+    )
+
+
+async def _reply_texts(
+    connection: AsyncConnection, work: Work, rows: list[Waiting]
+) -> dict[int, tuple[str, datetime]]:
+    found = await connection.execute(
+        text(
+            "SELECT delivery_id, text, asked_at FROM reply_text WHERE month = :month"  # noqa: S608
+            f" AND delivery_id {in_numbers(connection, 'ids')}"
+        ),
+        {"month": work.claim.batch.month, "ids": numbers(connection, [row.id for row in rows])},
+    )
+    return {row.delivery_id: (row.text, from_ms(row.asked_at)) for row in found}

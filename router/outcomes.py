@@ -1,0 +1,233 @@
+"""What came of each send, and its record in the ledger (DESIGN.md 6, rules 7, 10 and 15)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from router.core.channel import Sent
+from router.core.delivery import Next, Step, after_send_error
+from router.core.errors import OutcomeUnknown, SendError
+from router.core.model import DeliveryStatus, Lane, Reason
+from router.core.policy import RetryPolicy
+from router.hops import IDS_PER_HOP, Failed, take_next_hop
+from router.letters import Claim, Letter
+from router.runtime import Runtime
+from router.stops import bury_address, cancel_queued, suppress
+from router.store.batches import reopen, write_attempts
+from router.store.budgets import refund
+from router.store.bulk import in_numbers, numbers
+from router.store.tables import to_ms
+from router.store.tallies import Moves
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one letter: accepted, unknown, or a `Next` step."""
+
+    letter: Letter
+    at: datetime
+    sent: Sent | None = None
+    error: SendError | None = None
+    next: Next | None = None
+
+    @property
+    def is_unknown(self) -> bool:
+        return isinstance(self.error, OutcomeUnknown)
+
+
+def outcome_of(letter: Letter, result: Sent | SendError, at: datetime, policy: RetryPolicy) -> Outcome:
+    """Turn the adapter's answer into what is to be recorded."""
+    if isinstance(result, Sent):
+        return Outcome(letter, at, sent=result)
+    if isinstance(result, OutcomeUnknown):
+        return Outcome(letter, at, error=result)
+    step = after_send_error(
+        result, attempts=letter.attempts, now=at, expires_at=letter.expires_at, policy=policy
+    )
+    return Outcome(letter, at, error=result, next=step)
+
+
+def not_tried(letter: Letter, at: datetime) -> Outcome:
+    """The letter was claimed and then not tried (too late, withdrawn): back to the queue, where it is decided again."""
+    return Outcome(letter, at, next=Next(step=Step.REQUEUE, reason=Reason.UNREACHABLE, at=at, burns_attempt=False))
+
+
+def ids_needed(outcomes: list[Outcome]) -> int:
+    """Fresh numbers that recording these may use."""
+    return IDS_PER_HOP * sum(1 for o in outcomes if o.next and o.next.step in (Step.FALLBACK, Step.RETRY))
+
+
+async def record(
+    runtime: Runtime,
+    connection: AsyncConnection,
+    claim: Claim,
+    outcomes: list[Outcome],
+    ids: range,
+    moves: Moves,
+    *,
+    now: datetime,
+) -> None:
+    """Write the outcomes of a claim. Only rows that still carry this claim move, and no receipt is overwritten."""
+    book = _Book(connection, claim, moves)
+    await book.attempts(outcomes)
+    await book.sent([o for o in outcomes if o.sent is not None], now)
+    await book.unknown([o for o in outcomes if o.is_unknown])
+    for outcome in outcomes:
+        if outcome.next is None:
+            continue
+        if outcome.next.step is Step.REQUEUE:
+            await book.requeue(outcome, outcome.next)
+        elif await book.end(outcome, outcome.next, now):
+            hop_ids, ids = ids[:IDS_PER_HOP], ids[IDS_PER_HOP:]
+            await _follow_up(runtime, connection, claim, outcome, outcome.next, hop_ids, moves, now)
+
+
+async def _follow_up(
+    runtime: Runtime,
+    connection: AsyncConnection,
+    claim: Claim,
+    outcome: Outcome,
+    step: Next,
+    ids: range,
+    moves: Moves,
+    now: datetime,
+) -> None:
+    letter = outcome.letter
+    address = letter.allow.address
+    if letter.costs:
+        await refund(connection, [(letter.member.id, letter.ref.id)])
+    if step.suppress:
+        channels = await suppress(runtime, connection, address.hash, address.channel, reason="provider", now=now)
+        await cancel_queued(connection, address.hash, channels, moves, now=now)
+    if step.address_dead:
+        await bury_address(connection, address.hash, address.channel)
+    failed = Failed(
+        campaign_id=claim.batch.campaign_id,
+        delivery_id=letter.ref.id,
+        member_id=letter.member.id,
+        channel=address.channel,
+        hop=letter.hop,
+        address_id=address.id,
+        lane=Lane(claim.batch.lane),
+        next=step,
+    )
+    await take_next_hop(runtime, connection, failed, ids, moves, now=now)
+
+
+class _Book:
+    """The guarded moves of one claim's rows."""
+
+    def __init__(self, connection: AsyncConnection, claim: Claim, moves: Moves) -> None:
+        self._connection = connection
+        self._claim = claim
+        self._batch = claim.batch
+        self._moves = moves
+
+    async def attempts(self, outcomes: list[Outcome]) -> None:
+        """Keep each try, with the provider's own name for the message and its own code for the failure."""
+        rows = []
+        for outcome in outcomes:
+            if outcome.sent is not None:
+                kind, failure, code, provider_id = "sent", None, "", outcome.sent.provider_id
+            elif outcome.error is not None:
+                burnt = outcome.next is None or outcome.next.step is not Step.REQUEUE
+                kind = "unknown" if outcome.is_unknown else "refused" if burnt else "not_sent"
+                failure, code, provider_id = outcome.error.failure.value, outcome.error.code[:40], ""
+            else:
+                continue
+            letter = outcome.letter
+            rows.append(
+                (letter.ref.month, letter.ref.id, letter.attempts, self._claim.account, kind, failure, code,
+                 provider_id, to_ms(outcome.at))
+            )  # fmt: skip
+        await write_attempts(self._connection, rows)
+
+    async def sent(self, outcomes: list[Outcome], now: datetime) -> None:
+        ids = [o.letter.ref.id for o in outcomes]
+        await self._move_all(ids, DeliveryStatus.SENT, (DeliveryStatus.SENDING, DeliveryStatus.UNKNOWN), now)
+
+    async def unknown(self, outcomes: list[Outcome]) -> None:
+        ids = [o.letter.ref.id for o in outcomes]
+        await self._move_all(ids, DeliveryStatus.UNKNOWN, (DeliveryStatus.SENDING,), None)
+
+    async def _move_all(
+        self, ids: list[int], to: DeliveryStatus, from_: tuple[DeliveryStatus, ...], now: datetime | None
+    ) -> None:
+        left = len(ids)
+        for status in from_:
+            if left == 0:
+                return
+            result = await self._connection.execute(
+                text(
+                    "UPDATE delivery SET status = :to, sent_at = coalesce(:at, sent_at)"  # noqa: S608
+                    f" WHERE month = :month AND id {in_numbers(self._connection, 'ids')}"
+                    " AND claim_id = :claim AND status = :from"
+                ),
+                {
+                    "to": to.value,
+                    "from": status.value,
+                    "at": None if now is None else to_ms(now),
+                    "month": self._batch.month,
+                    "ids": numbers(self._connection, ids),
+                    "claim": self._claim.id,
+                },
+            )
+            self._count(status, to, None, result.rowcount)
+            left -= result.rowcount
+
+    async def requeue(self, outcome: Outcome, step: Next) -> None:
+        """Rule 10: the only way back. The next intent decides anew, so a STOP or a cancel meanwhile is obeyed."""
+        at = to_ms(step.at or outcome.at)
+        for status in (DeliveryStatus.SENDING, DeliveryStatus.UNKNOWN):
+            result = await self._connection.execute(
+                text(
+                    "UPDATE delivery SET status = 'queued', claim_id = NULL, not_before = :at,"
+                    " attempts = attempts - :unburnt WHERE month = :month AND id = :id AND claim_id = :claim"
+                    " AND status = :from"
+                ),
+                {
+                    "at": at,
+                    "unburnt": 0 if step.burns_attempt else 1,
+                    "month": self._batch.month,
+                    "id": outcome.letter.ref.id,
+                    "claim": self._claim.id,
+                    "from": status.value,
+                },
+            )
+            if result.rowcount:
+                self._count(status, DeliveryStatus.QUEUED, None, 1)
+                await reopen(self._connection, self._batch.id, not_before=at)
+                return
+
+    async def end(self, outcome: Outcome, step: Next, now: datetime) -> bool:
+        """Move a row to ``failed`` or ``expired``; whether it moved (then its slot is refunded, once)."""
+        to = DeliveryStatus.EXPIRED if step.step is Step.EXPIRE else DeliveryStatus.FAILED
+        for status in (DeliveryStatus.SENDING, DeliveryStatus.UNKNOWN):
+            result = await self._connection.execute(
+                text(
+                    "UPDATE delivery SET status = :to, reason = :reason, done_at = :now"
+                    " WHERE month = :month AND id = :id AND claim_id = :claim AND status = :from"
+                ),
+                {
+                    "to": to.value,
+                    "reason": step.reason.value,
+                    "now": to_ms(now),
+                    "month": self._batch.month,
+                    "id": outcome.letter.ref.id,
+                    "claim": self._claim.id,
+                    "from": status.value,
+                },
+            )
+            if result.rowcount:
+                self._count(status, to, step.reason, 1)
+                return True
+        return False
+
+    def _count(self, from_: DeliveryStatus, to: DeliveryStatus, reason: Reason | None, n: int) -> None:
+        if n:
+            self._moves.take(self._batch.campaign_id, self._batch.channel, from_, n=n)
+            self._moves.add(self._batch.campaign_id, self._batch.channel, to, reason, n=n)

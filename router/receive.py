@@ -1,0 +1,189 @@
+"""Receive: what came in by webhook, link or API, made durable before anybody hears 200.
+
+Many webhooks join one transaction (a *group commit*); each waits for it. A STOP then waits a little longer, until
+nothing to that address can start any more (DESIGN.md 6, rule 18).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from router.core.channel import Event, Inbound, OptOut, Receipt, Received
+from router.core.model import DeliveryRef
+from router.receipts import Arrived, apply_receipts, ids_needed
+from router.replies import IDS_PER_EVENT, Silence, apply_inbound, apply_opt_out, silence
+from router.runtime import Runtime
+from router.stops import cancel_queued, in_flight
+from router.store.tallies import Moves
+
+log = logging.getLogger(__name__)
+
+GATHER = 0.003
+"""Seconds that the first event of a group waits for others."""
+
+MOST = 500
+"""Most events in one group."""
+
+STOP_WAIT = 3.5
+"""Seconds that a STOP waits for sends in flight: their window of 3 s and a little (rule 18)."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    channel: str
+    account: str
+    events: Sequence[Event]
+    now: datetime
+    done: asyncio.Future[list[Silence]] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+class Receiver:
+    """The one entrance to the ledger for what comes from outside. Run it with ``async with receiver.running():``."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._queue: asyncio.Queue[_Waiting] = asyncio.Queue()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[Receiver]:
+        """Commit groups until the block ends; what is already queued is committed first."""
+        committer = asyncio.create_task(self._commit_groups())
+        try:
+            yield self
+        finally:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._queue.join(), 5)
+            committer.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await committer
+
+    async def submit(self, channel: str, account: str, received: Received, now: datetime) -> None:
+        """Make the events of one webhook durable. Raises `Unavailable` where that cannot be done now."""
+        if not received.events:
+            return
+        waiting = _Waiting(channel, account, received.events, now)
+        self._queue.put_nowait(waiting)
+        for one in await waiting.done:
+            await self._enforce(one)
+
+    async def unsubscribe(self, ref: DeliveryRef, now: datetime) -> str | None:
+        """One-click unsubscribe (RFC 8058): silence that delivery's address; its channel, None for a stranger."""
+        async with self._runtime.store.read() as connection:
+            row = (
+                await connection.execute(
+                    text(
+                        "SELECT a.hash, d.channel FROM delivery d JOIN address a ON a.id = d.address_id"
+                        " WHERE d.month = :month AND d.id = :id"
+                    ),
+                    {"month": ref.month, "id": ref.id},
+                )
+            ).one_or_none()
+        if row is None:
+            return None
+        ids = await self._runtime.store.take_ids(IDS_PER_EVENT)
+        hash_, channel = row
+
+        async def work(connection: AsyncConnection) -> Silence:
+            return await silence(
+                self._runtime, connection, hash_, channel, ids, reason="unsubscribe", source="one-click", now=now
+            )
+
+        await self._enforce(await self._runtime.store.transact(work))
+        return str(channel)
+
+    # ── group commit ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _commit_groups(self) -> None:
+        while True:
+            group = [await self._queue.get()]
+            await asyncio.sleep(GATHER)
+            size = len(group[0].events)
+            while size < MOST and not self._queue.empty():
+                group.append(self._queue.get_nowait())
+                size += len(group[-1].events)
+            try:
+                silences = await self._apply(group)
+            except Exception as error:  # each waiter is told; the provider will ask again
+                for waiting in group:
+                    if not waiting.done.done():
+                        waiting.done.set_exception(error)
+            else:
+                for waiting, found in zip(group, silences, strict=True):
+                    if not waiting.done.done():
+                        waiting.done.set_result(found)
+            finally:
+                for _ in group:
+                    self._queue.task_done()
+
+    async def _apply(self, group: list[_Waiting]) -> list[list[Silence]]:
+        """Transaction A of rule 18, and everything else that came in: all of it or nothing."""
+        runtime = self._runtime
+        receipts = [
+            Arrived(channel=waiting.channel, receipt=event)
+            for waiting in group
+            for event in waiting.events
+            if isinstance(event, Receipt)
+        ]
+        others = sum(1 for waiting in group for event in waiting.events if not isinstance(event, Receipt))
+        for_receipts = ids_needed(receipts)
+        ids = await runtime.store.take_ids(max(1, for_receipts + others * IDS_PER_EVENT))
+        now = group[0].now
+
+        async def work(connection: AsyncConnection) -> list[list[Silence]]:
+            moves = Moves()
+            if receipts:
+                await apply_receipts(runtime, connection, receipts, ids[:for_receipts], moves, now=now)
+            left = ids[for_receipts:]
+            found: list[list[Silence]] = []
+            for waiting in group:
+                mine: list[Silence] = []
+                for event in waiting.events:
+                    if isinstance(event, Receipt):
+                        continue
+                    some, left = left[:IDS_PER_EVENT], left[IDS_PER_EVENT:]
+                    silent = await self._apply_one(connection, waiting, event, some, moves)
+                    if silent is not None:
+                        mine.append(silent)
+                found.append(mine)
+            await moves.write(connection)
+            return found
+
+        result = await runtime.store.transact(work)
+        runtime.signals.wake()
+        return result
+
+    async def _apply_one(
+        self, connection: AsyncConnection, waiting: _Waiting, event: Inbound | OptOut, ids: range, moves: Moves
+    ) -> Silence | None:
+        if isinstance(event, OptOut):
+            return await apply_opt_out(self._runtime, connection, waiting.channel, event, ids, now=waiting.now)
+        return await apply_inbound(
+            self._runtime, connection, waiting.channel, waiting.account, event, ids, moves, now=waiting.now
+        )
+
+    async def _enforce(self, silent: Silence) -> None:
+        """Transaction B of rule 18, then wait until what is in flight has left or can no longer start."""
+        now = self._runtime.clock()
+
+        async def work(connection: AsyncConnection) -> list[tuple[int, int]]:
+            moves = Moves()
+            flying = await cancel_queued(connection, silent.address_hash, silent.channels, moves, now=now)
+            await moves.write(connection)
+            return flying
+
+        flying = await self._runtime.store.transact(work)
+        until = time.monotonic() + STOP_WAIT
+        while flying and time.monotonic() < until:
+            await asyncio.sleep(0.05)
+            async with self._runtime.store.read() as connection:
+                if not await in_flight(connection, flying):
+                    return

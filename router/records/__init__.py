@@ -1,0 +1,1 @@
+"""Members coming in (upsert, import), and the record of who did what."""

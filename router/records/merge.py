@@ -1,0 +1,116 @@
+"""Two records of the ledger turn out to be one person: everything of the one becomes the other's (DESIGN.md 6, rule 19)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from router.core.model import DeliveryStatus, Reason
+from router.store.budgets import lock_budgets, refund, write_budgets
+from router.store.bulk import for_update
+from router.store.tallies import Moves
+
+_MONTHS = "month IN (SELECT DISTINCT month FROM campaign)"
+"""Every month there is: the delivery table is keyed and partitioned by it."""
+
+
+async def merge_records(connection: AsyncConnection, *, keep: int, lose: int) -> None:
+    """Give all of member `lose` to member `keep` inside the caller's transaction; `lose` is gone afterwards.
+
+    What is queued for `lose` and was claimed for `keep` as well is cancelled and its budget given back. A refusal on
+    either record counts for both. Names, place and the like of `keep` are the caller's to choose.
+    """
+    ids = {"keep": keep, "lose": lose}
+    await connection.execute(
+        text(f"SELECT id FROM member WHERE id IN (:keep, :lose) ORDER BY id{for_update(connection)}"),  # noqa: S608
+        ids,
+    )
+    moves = Moves()
+    await _cancel_doubles(connection, ids, moves)
+    await _join_purses(connection, keep, lose)
+    await _move_addresses(connection, ids)
+    for statement in (
+        # One ask per person: where both were asked, the address alone goes on holding the claim.
+        "UPDATE ask_claim SET member_id = NULL WHERE member_id = :lose AND campaign_id IN"
+        " (SELECT campaign_id FROM ask_claim WHERE member_id = :keep AND campaign_id IN (SELECT id FROM campaign))",
+        "UPDATE ask_claim SET member_id = :keep WHERE member_id = :lose AND campaign_id IN (SELECT id FROM campaign)",
+        f"UPDATE delivery SET member_id = :keep WHERE {_MONTHS} AND member_id = :lose AND NOT EXISTS"  # noqa: S608
+        " (SELECT 1 FROM delivery k WHERE k.month = delivery.month AND k.member_id = :keep"
+        " AND k.campaign_id = delivery.campaign_id AND k.channel = delivery.channel AND k.hop = delivery.hop)",
+        "UPDATE inbound SET member_id = :keep WHERE member_id = :lose",
+        "UPDATE action SET member_id = :keep WHERE member_id = :lose",
+        "UPDATE consent SET member_id = :keep WHERE member_id = :lose",
+        "DELETE FROM member_tag WHERE member_id = :lose AND tag IN (SELECT tag FROM member_tag WHERE member_id = :keep)",
+        "UPDATE member_tag SET member_id = :keep WHERE member_id = :lose",
+        "DELETE FROM member WHERE id = :lose",
+    ):
+        await connection.execute(text(statement), _only(statement, ids))
+    await moves.write(connection)
+
+
+async def _cancel_doubles(connection: AsyncConnection, ids: dict[str, int], moves: Moves) -> None:
+    """Cancel what waits for the record that goes, where the one that stays was asked the same thing."""
+    rows = await connection.execute(
+        text(
+            f"SELECT month, id, campaign_id, channel, costs FROM delivery WHERE {_MONTHS} AND member_id = :lose"  # noqa: S608
+            " AND status = 'queued' AND EXISTS (SELECT 1 FROM ask_claim c"
+            f" WHERE c.campaign_id = delivery.campaign_id AND c.member_id = :keep) ORDER BY id{for_update(connection)}"
+        ),
+        ids,
+    )
+    for month, number, campaign, channel, costs in rows.all():
+        moved = await connection.execute(
+            text(
+                "UPDATE delivery SET status = 'cancelled', reason = 'merged', costs = false"
+                " WHERE month = :month AND id = :id AND status = 'queued'"
+            ),
+            {"month": month, "id": number},
+        )
+        if moved.rowcount:
+            moves.take(campaign, channel, DeliveryStatus.QUEUED)
+            moves.add(campaign, channel, DeliveryStatus.CANCELLED, Reason.MERGED)
+            if costs:
+                await refund(connection, [(ids["lose"], number)])
+
+
+async def _join_purses(connection: AsyncConnection, keep: int, lose: int) -> None:
+    """What either record was asked counts for the person."""
+    rows = await connection.execute(
+        text("SELECT id, coalesce(household_id, id) FROM member WHERE id IN (:keep, :lose)"), {"keep": keep, "lose": lose}
+    )
+    holders = {number: holder for number, holder in rows.all()}
+    mine = holders.get(keep, keep)
+    slots = await lock_budgets(connection, {mine, lose})
+    if slots.get(lose):
+        merged = {slot.delivery_id: slot for slot in (*slots.get(mine, ()), *slots[lose])}
+        await write_budgets(connection, {mine: tuple(sorted(merged.values(), key=lambda s: s.at)), lose: ()})
+
+
+async def _move_addresses(connection: AsyncConnection, ids: dict[str, int]) -> None:
+    doubles: list[Any] = list(
+        await connection.execute(
+            text(
+                "SELECT l.id, k.id, l.consent FROM address l JOIN address k"
+                " ON k.member_id = :keep AND k.channel = l.channel AND k.hash = l.hash WHERE l.member_id = :lose"
+            ),
+            ids,
+        )
+    )
+    for old, new, consent in doubles:
+        if consent == "revoked":
+            await connection.execute(text("UPDATE address SET consent = 'revoked' WHERE id = :new"), {"new": new})
+        await connection.execute(
+            text(
+                f"UPDATE delivery SET address_id = :new WHERE {_MONTHS} AND member_id = :lose"  # noqa: S608
+                " AND address_id = :old"
+            ),
+            {"new": new, "old": old, "lose": ids["lose"]},
+        )
+        await connection.execute(text("DELETE FROM address WHERE id = :old"), {"old": old})
+    await connection.execute(text("UPDATE address SET member_id = :keep WHERE member_id = :lose"), ids)
+
+
+def _only(statement: str, ids: dict[str, int]) -> dict[str, int]:
+    return {name: value for name, value in ids.items() if f":{name}" in statement}

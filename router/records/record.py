@@ -1,0 +1,286 @@
+"""One person as an API call or a row of a file tells of them, and the same person ready for the ledger."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import lru_cache
+from typing import Annotated, Literal
+from zoneinfo import available_timezones
+
+import phonenumbers
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from router.core.address import address_hash, parse_email, parse_phone
+from router.core.errors import BadAddress, BadInput
+from router.core.model import ConsentState, LegalBasis
+from router.core.zones import zone_of
+
+CHANNELS = ("sms", "email", "whatsapp")
+"""The channels of phones and mailboxes, best liked first where nobody says otherwise."""
+
+MAX_ATTRIBUTES = 50
+MAX_TAGS = 100
+Report = Callable[[str, str], None]
+"""Told of (field, sentence) for each part that cannot be used."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ConsentRecord(_Model):
+    """What a person agreed to, refused, or has yet to confirm, on one channel."""
+
+    channel: Annotated[str, Field(min_length=1, max_length=20)]
+    basis: Annotated[LegalBasis, Field(strict=False)] = LegalBasis.CONSENT
+    source: Annotated[str, Field(max_length=400)] = ""
+    wording: Annotated[str, Field(max_length=10_000)] = ""
+    """What the person read when they agreed, word for word."""
+    at: Annotated[AwareDatetime | None, Field(strict=False)] = None
+    """When; the moment of recording where it is not known."""
+    state: Literal["granted", "unconfirmed", "revoked"] = "granted"
+
+
+Short = Annotated[str, Field(max_length=200)]
+
+
+class MemberRecord(_Model):
+    """One person as somebody outside knows them. Empty fields say nothing and change nothing."""
+
+    first_name: Short = ""
+    last_name: Short = ""
+    phone: Annotated[str, Field(max_length=100)] = ""
+    email: Annotated[str, Field(max_length=320)] = ""
+    locale: Annotated[str, Field(pattern=r"^([a-z]{2,3}(-[A-Za-z0-9]{2,8})*)?$", max_length=35)] = ""
+    zone: Annotated[str, Field(max_length=64)] = ""
+    """IANA name; found from postcode, phone or country where it is empty."""
+    country: Annotated[str, Field(pattern=r"^([A-Z]{2})?$")] = ""
+    postcode: Annotated[str, Field(max_length=20)] = ""
+    place: Short = ""
+    joined_at: Annotated[AwareDatetime | None, Field(strict=False)] = None
+    external_id: Short = ""
+    """The organization's own key for this person."""
+    tags: Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], Field(max_length=MAX_TAGS)] = []
+    attributes: Annotated[
+        dict[Annotated[str, Field(min_length=1, max_length=200)], Annotated[str, Field(max_length=2_000)]],
+        Field(max_length=MAX_ATTRIBUTES),
+    ] = {}
+    channel_order: Annotated[list[str], Field(max_length=20)] = []
+    """Channels, best liked first."""
+    consents: Annotated[list[ConsentRecord], Field(max_length=20)] = []
+
+
+class Attestation(_Model):
+    """An admin's word for the legal basis of a whole file."""
+
+    basis: Annotated[LegalBasis, Field(strict=False)]
+    source: Annotated[str, Field(min_length=1, max_length=400)]
+    dated: Annotated[date, Field(strict=False)]
+    """When the basis came to be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What is known of the consent for one address, ready to be weighed against what the ledger knows."""
+
+    state: str
+    basis: str
+    source: str
+    wording: str
+    at: int | None
+    """Milliseconds; None where nobody knows when."""
+    unnamed: bool = False
+    """Whether the record named no source, so that `source` only says which file or call it came in."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyAddress:
+    """A normalised address of a person."""
+
+    channel: str
+    value: str
+    hash: str
+    rank: int
+    claims: tuple[Claim, ...]
+    needs_own_word: bool
+    """A US number that only the file's basis stands for: texts need the person's own consent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A person ready to be found, merged or made in the ledger."""
+
+    line: int
+    first_name: str
+    last_name: str
+    name_key: str
+    locale: str
+    zone: str
+    zone_source: str
+    country: str
+    postcode: str
+    place: str
+    joined_at: int | None
+    external_id: str | None
+    tags: tuple[str, ...]
+    attributes: Mapping[str, str]
+    ranked: bool
+    """Whether the person said which channel they like best."""
+    addresses: tuple[ReadyAddress, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How records are read: the installation's secret and region, and what stands for all of them."""
+
+    key: bytes
+    region: str
+    """ISO 3166 letters of the country whose numbers are written without +."""
+    source: str
+    """Where consent came from where the record does not say."""
+    attested: Claim | None = None
+
+
+def name_key(first: str, last: str) -> str:
+    """A name without case, accents, punctuation and doubled spaces: two records with the same one may be one person."""
+    text = f"{first} {last}"
+    if text.isascii():
+        folded = text.lower()
+    else:
+        folded = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
+    if not folded.replace(" ", "").isalnum():
+        # Combining vowels of Indic scripts are gone with the accents above; letters and digits of all scripts stay.
+        folded = "".join(c if c.isalnum() else "" if c in "'’ʼ.`´" else " " for c in folded)
+    return " ".join(folded.split())[:400]
+
+
+def prepare(record: MemberRecord, reading: Reading, report: Report, *, line: int = 0) -> Ready:
+    """Normalise what is there; parts that cannot be used are reported and left out."""
+    country = record.country
+    region = country if country in phonenumbers.SUPPORTED_REGIONS else reading.region
+    phone = _address(parse_phone, record.phone, region, report=report, field="phone")
+    email = _address(parse_email, record.email, report=report, field="email")
+    zone, zone_source = _zone(record, phone, country, report)
+    return Ready(
+        line=line,
+        first_name=record.first_name.strip(),
+        last_name=record.last_name.strip(),
+        name_key=name_key(record.first_name, record.last_name),
+        locale=record.locale,
+        zone=zone,
+        zone_source=zone_source,
+        country=country,
+        postcode=record.postcode.strip(),
+        place=record.place.strip(),
+        joined_at=_ms(record.joined_at),
+        external_id=record.external_id.strip() or None,
+        tags=tuple(dict.fromkeys(tag for raw in record.tags if (tag := " ".join(raw.lower().split())))),
+        attributes={name: value for name, value in record.attributes.items() if value},
+        ranked=bool(record.channel_order),
+        addresses=tuple(_addresses(record, reading, phone, email, report)),
+    )
+
+
+def _address(parse: Callable[..., str], raw: str, *rest: str, report: Report, field: str) -> str:
+    if not raw or raw.isspace():
+        return ""
+    try:
+        return parse(raw, *rest)
+    except BadAddress as error:
+        report(field, error.sentence)
+        return ""
+
+
+def _zone(record: MemberRecord, phone: str, country: str, report: Report) -> tuple[str, str]:
+    if record.zone:
+        if record.zone in _zones():
+            return record.zone, "given"
+        report("zone", "is not an IANA time zone name such as Europe/Berlin; it was left out")
+    return zone_of(country=country, postcode=record.postcode.strip(), phone=phone)
+
+
+@lru_cache(maxsize=1)
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def _addresses(
+    record: MemberRecord, reading: Reading, phone: str, email: str, report: Report
+) -> Iterable[ReadyAddress]:
+    order = _order(record, report)
+    told: dict[str, list[ConsentRecord]] = {}
+    for consent in record.consents:
+        told.setdefault(consent.channel, []).append(consent)
+    values = {"sms": phone, "email": email}
+    if "whatsapp" in told or "whatsapp" in order:
+        values["whatsapp"] = phone
+    phone_hash = address_hash(reading.key, "phone", phone) if phone else ""
+    for channel in told.keys() - {c for c, value in values.items() if value}:
+        wanted = "mailbox" if channel == "email" else "phone number"
+        had = record.email if channel == "email" else record.phone
+        if channel not in CHANNELS:
+            report("consents", f"there is no channel {channel[:20]!r} here")
+        elif not had:  # a bad address has been reported already
+            report("consents", f"consent for {channel} needs a {wanted}")
+    for channel, value in values.items():
+        if not value:
+            continue
+        american = channel == "sms" and is_american(value, record.country)
+        claims = [_claim(consent, reading.source) for consent in told.get(channel, ())]
+        if not claims and reading.attested is not None and not american:
+            claims = [reading.attested]
+        yield ReadyAddress(
+            channel=channel,
+            value=value,
+            hash=address_hash(reading.key, "email", value) if channel == "email" else phone_hash,
+            rank=order.index(channel) if channel in order else len(order) + CHANNELS.index(channel),
+            claims=tuple(claims) or (Claim("unconfirmed", "consent", reading.source, "", None, True),),
+            needs_own_word=american and not claims and reading.attested is not None,
+        )
+
+
+def _order(record: MemberRecord, report: Report) -> list[str]:
+    order = []
+    for channel in record.channel_order:
+        if channel.strip().lower() in CHANNELS:
+            order.append(channel.strip().lower())
+        else:
+            report("channel_order", f"there is no channel {channel[:20]!r} for a phone or a mailbox")
+    return list(dict.fromkeys(order))
+
+
+def _claim(consent: ConsentRecord, source: str) -> Claim:
+    named = consent.source or source
+    return Claim(consent.state, consent.basis.value, named, consent.wording, _ms(consent.at), not consent.source)
+
+
+def is_american(phone: str, country: str) -> bool:
+    """Whether US rules on texting cover this number: it is one of the USA, or +1 and its owner lives there."""
+    return phone.startswith("+1") and (country == "US" or _area(phone[:5]) == "US")
+
+
+@lru_cache(maxsize=1000)
+def _area(prefix: str) -> str:
+    """The country of a North American area code, "US" where nobody knows."""
+    parsed = phonenumbers.PhoneNumber(country_code=1, national_number=int(prefix[2:] + "2345678"))
+    return phonenumbers.region_code_for_number(parsed) or "US"
+
+
+def _ms(moment: datetime | None) -> int | None:
+    return None if moment is None else int(moment.timestamp() * 1000)
+
+
+def refuse(field: str, sentence: str) -> None:
+    """The `Report` of an API call: whatever cannot be used refuses the whole."""
+    raise BadInput(sentence, place=field)
+
+
+GRANTED, UNCONFIRMED, REVOKED, NONE = (
+    ConsentState.GRANTED.value,
+    ConsentState.UNCONFIRMED.value,
+    ConsentState.REVOKED.value,
+    ConsentState.NONE.value,
+)

@@ -1,0 +1,290 @@
+"""What people write to us: understood, kept, acted upon and, where nobody else does it, answered once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import insert, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from router.core.address import address_hash
+from router.core.answers import answer
+from router.core.ask import Ask, Text
+from router.core.channel import Inbound, OptOut
+from router.core.keywords import classify
+from router.core.model import AskKind, CampaignStatus, DeliveryStatus, Lane
+from router.runtime import Runtime
+from router.stops import covered, suppress
+from router.store.bulk import in_numbers, insert_new_rows, insert_rows, numbers
+from router.store.campaigns import write_ask
+from router.store.tables import action, address, batch, campaign, consent, delivery, inbound, to_ms
+from router.store.tallies import Moves
+
+IDS_PER_EVENT = 16
+"""Numbers that one event may use: its row, consents of a household, an action, an answer and its campaign."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silence:
+    """Somebody asked for silence: what must be cancelled once the suppression is committed."""
+
+    address_hash: str
+    channels: tuple[str, ...]
+
+
+class Owner(NamedTuple):
+    """Somebody whom an address belongs to."""
+
+    member_id: int
+    address_id: int
+    locale: str
+
+
+async def apply_inbound(
+    runtime: Runtime,
+    connection: AsyncConnection,
+    channel: str,
+    account: str,
+    event: Inbound,
+    ids: range,
+    moves: Moves,
+    *,
+    now: datetime,
+) -> Silence | None:
+    """Keep what somebody wrote and do what it says, once however often the provider delivers it."""
+    numbers_ = iter(ids)
+    hash_ = address_hash(runtime.key, runtime.specs[channel].address_kind, event.sender)
+    owners = await _owners(connection, hash_, channel)
+    intent = event.keyword.value if event.keyword else classify(event.text, table=runtime.keywords).kind
+    row = (
+        next(numbers_), channel, account, event.event_id[:200], hash_, owners[0].member_id if owners else None,
+        event.text[:10_000], intent, to_ms(event.at),
+    )  # fmt: skip
+    columns = ("id", "channel", "account", "event_id", "sender_hash", "member_id", "text", "intent", "at")
+    if not await insert_new_rows(connection, inbound, columns, [row], returning="id"):
+        return _silence(runtime, hash_, channel) if intent == "stop" else None
+    match intent:
+        case "stop":
+            await _stop(runtime, connection, hash_, channel, owners, numbers_, "stop", f"reply by {channel}", now)
+        case "start":
+            await _start(runtime, connection, hash_, channel, owners, numbers_, event, now)
+        case "help" | "none":
+            pass
+        case _:
+            await _act(connection, channel, owners, numbers_, intent, event, now)
+    if intent in ("stop", "start", "help") and not event.provider_answers and owners:
+        words = answer(
+            intent,
+            locale=owners[0].locale,
+            organization=runtime.settings.organization,
+            contact=runtime.settings.help_contact or runtime.settings.public_url,
+        )
+        await _answer(runtime, connection, channel, owners[0], numbers_, words, moves, now)
+    return _silence(runtime, hash_, channel) if intent == "stop" else None
+
+
+async def apply_opt_out(
+    runtime: Runtime, connection: AsyncConnection, channel: str, event: OptOut, ids: range, *, now: datetime
+) -> Silence:
+    """A complaint or an unsubscribe that the provider passes on."""
+    hash_ = address_hash(runtime.key, runtime.specs[channel].address_kind, event.address)
+    reason = "complaint" if event.complaint else "unsubscribe"
+    return await silence(runtime, connection, hash_, channel, ids, reason=reason, source=f"{channel} provider", now=now)
+
+
+async def silence(
+    runtime: Runtime,
+    connection: AsyncConnection,
+    hash_: str,
+    channel: str,
+    ids: range,
+    *,
+    reason: str,
+    source: str,
+    now: datetime,
+) -> Silence:
+    """Suppress an address and write down who revoked what."""
+    owners = await _owners(connection, hash_, channel)
+    await _stop(runtime, connection, hash_, channel, owners, iter(ids), reason, source, now)
+    return _silence(runtime, hash_, channel)
+
+
+def _silence(runtime: Runtime, hash_: str, channel: str) -> Silence:
+    return Silence(address_hash=hash_, channels=tuple(covered(runtime, channel)))
+
+
+async def _owners(connection: AsyncConnection, hash_: str, channel: str) -> list[Owner]:
+    """Everybody who has this address on this channel; more than one is a household."""
+    rows = await connection.execute(
+        text(
+            "SELECT a.member_id, a.id, m.locale FROM address a JOIN member m ON m.id = a.member_id"
+            " WHERE a.hash = :hash AND a.channel = :channel ORDER BY a.member_id LIMIT 10"
+        ),
+        {"hash": hash_, "channel": channel},
+    )
+    return [Owner(*row) for row in rows]
+
+
+async def _stop(
+    runtime: Runtime,
+    connection: AsyncConnection,
+    hash_: str,
+    channel: str,
+    owners: Sequence[Owner],
+    ids: Iterator[int],
+    reason: str,
+    source: str,
+    now: datetime,
+) -> None:
+    channels = await suppress(runtime, connection, hash_, channel, reason=reason, source=source, now=now)
+    await _consent(connection, hash_, channels, owners, ids, "revoked", source, "", now)
+
+
+async def _start(
+    runtime: Runtime,
+    connection: AsyncConnection,
+    hash_: str,
+    channel: str,
+    owners: Sequence[Owner],
+    ids: Iterator[int],
+    event: Inbound,
+    now: datetime,
+) -> None:
+    for name in covered(runtime, channel):
+        await connection.execute(
+            text("DELETE FROM suppression WHERE address_hash = :hash AND channel = :channel"),
+            {"hash": hash_, "channel": name},
+        )
+        runtime.signals.restore(hash_, name)
+    await _consent(connection, hash_, [channel], owners, ids, "granted", f"reply by {channel}", event.text, now)
+
+
+async def _consent(
+    connection: AsyncConnection,
+    hash_: str,
+    channels: Sequence[str],
+    owners: Sequence[Owner],
+    ids: Iterator[int],
+    state: str,
+    source: str,
+    wording: str,
+    now: datetime,
+) -> None:
+    """Append the consent rows and bring the addresses' present state along."""
+    for member_id, _, _ in owners:
+        await connection.execute(
+            insert(consent).values(
+                id=next(ids),
+                member_id=member_id,
+                channel=channels[0],
+                address_hash=hash_,
+                state=state,
+                basis="consent",
+                source=source[:400],
+                wording=wording[:1_000],
+                at=now,
+                recorded_at=now,
+            )
+        )
+    await connection.execute(
+        update(address).where(address.c.hash == hash_, address.c.channel.in_(list(channels))).values(consent=state)
+    )
+
+
+async def _act(
+    connection: AsyncConnection,
+    channel: str,
+    owners: Sequence[Owner],
+    ids: Iterator[int],
+    kind: str,
+    event: Inbound,
+    now: datetime,
+) -> None:
+    """A keyword that answers an ask is an action on the last campaign that reached this person here."""
+    if not owners:
+        return
+    member_id = owners[0].member_id
+    months = [now.year * 100 + now.month, (now.year * 12 + now.month - 2) // 12 * 100 + (now.month - 2) % 12 + 1]
+    campaign_id = await connection.scalar(
+        text(
+            "SELECT campaign_id FROM delivery WHERE member_id = :member"  # noqa: S608
+            f" AND month {in_numbers(connection, 'months')} AND channel = :channel"
+            " AND status IN ('sent', 'delivered', 'read', 'unknown', 'sending') ORDER BY id DESC LIMIT 1"
+        ),
+        {"member": member_id, "months": numbers(connection, months), "channel": channel},
+    )
+    row = (next(ids), member_id, campaign_id or 0, kind, "keyword", event.event_id[:200], to_ms(event.at))
+    columns = ("id", "member_id", "campaign_id", "kind", "source", "external_id", "at")
+    await insert_new_rows(connection, action, columns, [row], returning="id")
+
+
+async def _answer(
+    runtime: Runtime,
+    connection: AsyncConnection,
+    channel: str,
+    owner: Owner,
+    ids: Iterator[int],
+    words: str,
+    moves: Moves,
+    now: datetime,
+) -> None:
+    """Put an answer into the reply lane: a delivery of this month's standing campaign, with words of its own."""
+    month = now.year * 100 + now.month
+    campaign_id = await _standing_campaign(connection, month, next(ids), now)
+    number, batch_id = next(ids), next(ids)
+    member_id, address_id, _ = owner
+    hop = await connection.scalar(
+        text(
+            "SELECT count(*) FROM delivery WHERE month = :month AND member_id = :member AND campaign_id = :campaign"
+            " AND channel = :channel"
+        ),
+        {"month": month, "member": member_id, "campaign": campaign_id, "channel": channel},
+    )
+    at = to_ms(now)
+    await insert_rows(
+        connection,
+        delivery,
+        ("month", "id", "campaign_id", "member_id", "channel", "hop", "address_id", "status", "not_before", "costs"),
+        [(month, number, campaign_id, member_id, channel, int(hop or 0), address_id, "queued", at, False)],
+    )
+    await connection.execute(
+        text("INSERT INTO reply_text (month, delivery_id, text, asked_at) VALUES (:month, :id, :text, :at)"),
+        {"month": month, "id": number, "text": words, "at": at},
+    )
+    await insert_rows(
+        connection,
+        batch,
+        ("id", "month", "campaign_id", "channel", "lane", "first_id", "last_id", "open", "not_before", "epoch",
+         "leased_until"),
+        [(batch_id, month, campaign_id, channel, int(Lane.REPLY), number, number, True, at, 0, 0)],
+    )  # fmt: skip
+    moves.add(campaign_id, channel, DeliveryStatus.QUEUED)
+
+
+async def _standing_campaign(connection: AsyncConnection, month: int, fresh_id: int, now: datetime) -> int:
+    """The campaign whose deliveries are the answers of this month."""
+    found = await connection.scalar(
+        text("SELECT min(id) FROM campaign WHERE kind = 'reply' AND month = :month"), {"month": month}
+    )
+    if found is not None:
+        return int(found)
+    await connection.execute(
+        insert(campaign).values(
+            id=fresh_id,
+            month=month,
+            title="Replies",
+            kind=AskKind.REPLY.value,
+            status=CampaignStatus.RUNNING.value,
+            created_by="router",
+            approved_by="router",
+            created_at=now,
+            launched_at=now,
+            starts_at=now,
+        )
+    )
+    ask = Ask(title="Replies", kind=AskKind.REPLY, texts={"en": {"default": Text(text="Reply")}})
+    await write_ask(connection, fresh_id, 1, ask, by="router", now=now)
+    return fresh_id

@@ -1,0 +1,175 @@
+"""STOP, and everything that amounts to it: who must not be written to, and what was waiting for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from router.core.model import DeliveryStatus, Reason
+from router.runtime import Runtime
+from router.store.budgets import refund
+from router.store.batches import lease_batch, let_go
+from router.store.bulk import for_update, in_numbers, numbers
+from router.store.tables import to_ms
+from router.store.tallies import Moves
+
+
+class Queued(NamedTuple):
+    """A queued delivery that is to be withdrawn."""
+
+    month: int
+    id: int
+    campaign_id: int
+    member_id: int
+    channel: str
+    costs: bool
+
+
+def covered(runtime: Runtime, channel: str) -> list[str]:
+    """The channels that a STOP on this one silences (``config/policy.toml``)."""
+    return list(runtime.policy.stop_covers.get(channel, [channel]))
+
+
+async def suppress(
+    runtime: Runtime,
+    connection: AsyncConnection,
+    address_hash: str,
+    channel: str,
+    *,
+    reason: str,
+    now: datetime,
+    source: str = "",
+) -> list[str]:
+    """Write the suppression of an address, known to us or not; returns the channels it covers.
+
+    In-process senders see it at once; everybody else sees it in their next intent.
+    """
+    channels = covered(runtime, channel)
+    for name in channels:
+        await connection.execute(
+            text(
+                "INSERT INTO suppression (address_hash, channel, reason, source, at)"
+                " VALUES (:hash, :channel, :reason, :source, :at) ON CONFLICT DO NOTHING"
+            ),
+            {"hash": address_hash, "channel": name, "reason": reason, "source": source[:400], "at": to_ms(now)},
+        )
+        runtime.signals.revoke(address_hash, name)
+    return channels
+
+
+async def cancel_queued(
+    connection: AsyncConnection, address_hash: str, channels: Sequence[str], moves: Moves, *, now: datetime
+) -> list[tuple[int, int]]:
+    """Cancel and refund what waits for this address; returns (month, id) of what is in flight to it right now."""
+    rows = (
+        await connection.execute(
+            text(
+                "SELECT d.month, d.id, d.campaign_id, d.member_id, d.channel, d.status, d.costs"  # noqa: S608
+                " FROM address a JOIN delivery d ON d.member_id = a.member_id AND d.address_id = a.id"
+                " WHERE a.hash = :hash AND d.status IN ('queued', 'sending') AND d.month IN (SELECT c.month FROM"
+                " campaign c WHERE c.status IN ('running', 'paused', 'finished'))"
+                # The one confirmation of the STOP itself waits there too, and shall go out.
+                " AND d.campaign_id NOT IN (SELECT r.id FROM campaign r WHERE r.kind = 'reply')"
+                f" ORDER BY d.month, d.id{for_update(connection, 'd')}"
+            ),
+            {"hash": address_hash},
+        )
+    ).all()
+    silenced = [row for row in rows if row.channel in channels]
+    queued = [
+        Queued(row.month, row.id, row.campaign_id, row.member_id, row.channel, bool(row.costs))
+        for row in silenced
+        if row.status == "queued"
+    ]
+    await cancel_rows(connection, queued, Reason.SUPPRESSED, moves, now=now)
+    return [(row.month, row.id) for row in silenced if row.status == "sending"]
+
+
+async def cancel_rows(
+    connection: AsyncConnection,
+    rows: Iterable[Queued],
+    reason: Reason,
+    moves: Moves,
+    *,
+    now: datetime,
+    to: DeliveryStatus = DeliveryStatus.CANCELLED,
+) -> None:
+    """Withdraw queued rows, which the caller has locked, and refund those that move."""
+    by_place: dict[tuple[int, int, str], list[Queued]] = {}
+    for row in rows:
+        by_place.setdefault((row.month, row.campaign_id, row.channel), []).append(row)
+    for (month, campaign_id, channel), found in by_place.items():
+        result = await connection.execute(
+            text(
+                "UPDATE delivery SET status = :to, reason = :reason, done_at = :now"  # noqa: S608
+                f" WHERE month = :month AND id {in_numbers(connection, 'ids')} AND status = 'queued' RETURNING id"
+            ),
+            {
+                "to": to.value,
+                "reason": reason.value,
+                "now": to_ms(now),
+                "month": month,
+                "ids": numbers(connection, [row.id for row in found]),
+            },
+        )
+        moved = set(result.scalars())
+        moves.take(campaign_id, channel, DeliveryStatus.QUEUED, n=len(moved))
+        moves.add(campaign_id, channel, to, reason, n=len(moved))
+        await refund(connection, [(row.member_id, row.id) for row in found if row.costs and row.id in moved])
+
+
+async def in_flight(connection: AsyncConnection, deliveries: Sequence[tuple[int, int]]) -> bool:
+    """Whether any of these (month, id) is still being sent."""
+    for month in {month for month, _ in deliveries}:
+        found = await connection.scalar(
+            text(
+                "SELECT 1 FROM delivery WHERE month = :month"  # noqa: S608
+                f" AND id {in_numbers(connection, 'ids')} AND status = 'sending' LIMIT 1"
+            ),
+            {"month": month, "ids": numbers(connection, [n for m, n in deliveries if m == month])},
+        )
+        if found:
+            return True
+    return False
+
+
+async def bury_address(connection: AsyncConnection, address_hash: str, channel: str) -> None:
+    """This address does not exist any more on this channel, whoever has it."""
+    await connection.execute(
+        text("UPDATE address SET state = 'dead' WHERE hash = :hash AND channel = :channel"),
+        {"hash": address_hash, "channel": channel},
+    )
+
+
+async def withdraw_batch(runtime: Runtime, owner: str, *, now: datetime) -> bool:
+    """Withdraw what a cancelled campaign left in one batch and refund it; False with no such batch left."""
+    store = runtime.store
+    leased = await store.transact(
+        lambda connection: lease_batch(connection, list(runtime.specs), owner=owner, now=now, of="cancelled")
+    )
+    if leased is None:
+        return False
+
+    async def work(connection: AsyncConnection) -> None:
+        rows = (
+            await connection.execute(
+                text(
+                    "SELECT month, id, campaign_id, member_id, channel, costs FROM delivery"  # noqa: S608
+                    " WHERE month = :month AND id BETWEEN :first AND :last AND status = 'queued'"
+                    f" ORDER BY id{for_update(connection)}"
+                ),
+                {"month": leased.month, "first": leased.first_id, "last": leased.last_id},
+            )
+        ).all()
+        moves = Moves()
+        queued = [Queued(r.month, r.id, r.campaign_id, r.member_id, r.channel, bool(r.costs)) for r in rows]
+        await cancel_rows(connection, queued, Reason.CAMPAIGN_CANCELLED, moves, now=now)
+        await let_go(connection, leased)
+        await moves.write(connection)
+
+    await store.transact(work)
+    return True

@@ -1,0 +1,181 @@
+"""An audience filter as a condition on `tables.member`: bound parameters only, for one range of members at a time.
+
+The same filter lets in the same members on SQLite and on PostgreSQL. What follows the database's own locale there
+(case, above all) is therefore spelled out: ``lower`` folds ASCII, further letters of the wanted word are replaced.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+from sqlalchemy import ColumnElement, and_, func, literal, not_, or_, select, true
+from sqlalchemy import Text as SqlText
+
+from router.core.ask import Ask
+from router.core.audience import (
+    Acted,
+    And,
+    Everyone,
+    Filter,
+    HasAttribute,
+    HasChannel,
+    InPlace,
+    Joined,
+    Members,
+    Not,
+    Or,
+    Received,
+    Speaks,
+    Tagged,
+)
+from router.core.model import AddressState, AskKind, ConsentState, DeliveryStatus
+from router.store.tables import action, address, campaign, delivery, member, member_tag, suppression
+
+WENT_OUT = (DeliveryStatus.SENT, DeliveryStatus.DELIVERED, DeliveryStatus.READ, DeliveryStatus.UNKNOWN)
+"""A message that reached its member, or may have."""
+FOLDED_LETTERS = 30
+"""So many different letters outside ASCII are compared without regard to case; more are not in any town's name."""
+
+Condition = ColumnElement[bool]
+
+
+def compile_audience(audience: Filter, *, dialect: str) -> Condition:
+    """The condition that a row of `tables.member` must meet. Erased members never meet it.
+
+    `dialect` is `Store.dialect`. Meant for ``WHERE member.id BETWEEN … AND … AND condition``.
+    """
+    return and_(member.c.erased_at.is_(None), _condition(audience, dialect))
+
+
+def service_scope(ask: Ask) -> Filter:
+    """Whom an ask may reach at most: a service message only those whom it concerns, whatever its audience says."""
+    concerned: Filter | None = None
+    if ask.about is not None:
+        if ask.kind is AskKind.CORRECTION:
+            concerned = Received(op="received", campaign=ask.about, versions=list(ask.about_versions) or None)
+        elif ask.kind in (AskKind.REMINDER, AskKind.MOVED, AskKind.CANCELLED, AskKind.RECEIPT):
+            concerned = Acted(op="acted", campaign=ask.about)
+    if concerned is None:
+        return ask.audience
+    return concerned if isinstance(ask.audience, Everyone) else And(op="and", of=[ask.audience, concerned])
+
+
+def _condition(part: Filter, dialect: str) -> Condition:
+    match part:
+        case Everyone():
+            return true()
+        case And():
+            return and_(*(_condition(inner, dialect) for inner in part.of))
+        case Or():
+            return or_(*(_condition(inner, dialect) for inner in part.of))
+        case Not():
+            return not_(_condition(part.of, dialect))
+        case Tagged():
+            return _exists(member_tag.c.member_id, member_tag.c.tag == part.tag.strip().lower())
+        case HasAttribute():
+            return _attribute(part, dialect)
+        case Speaks():
+            return _speaks(part.locale.lower(), dialect)
+        case Joined():
+            return _joined(part)
+        case InPlace():
+            return _in_place(part, dialect)
+        case HasChannel():
+            return _has_channel(part.channel)
+        case Acted():
+            of_kind = [action.c.kind == part.kind] if part.kind else []
+            return _exists(action.c.member_id, action.c.campaign_id == part.campaign, *of_kind)
+        case Received():
+            return _received(part)
+        case Members():
+            return member.c.id.in_(part.ids)
+
+
+def _exists(member_id: ColumnElement[int], *conditions: Condition) -> Condition:
+    return select(literal(1)).where(member_id == member.c.id, *conditions).correlate(member).exists()
+
+
+def _lower(column: ColumnElement[str], dialect: str) -> ColumnElement[str]:
+    """ASCII letters in lower case, on both databases: PostgreSQL folds by a locale unless it is told not to."""
+    return func.lower(column.collate("C") if dialect == "postgresql" else column)
+
+
+def _attribute(part: HasAttribute, dialect: str) -> Condition:
+    if dialect == "postgresql":
+        # Not left NULL where it is missing: NOT of that would keep out members who lack the attribute.
+        value = func.coalesce(member.c.attributes.op("->>")(literal(part.name, SqlText())), "")
+        return value == part.equals if part.equals is not None else value != ""
+    # Not json_extract: its path language cannot name a key with a quotation mark in it.
+    entry = func.json_each(member.c.attributes).table_valued("key", "value")
+    fits = entry.c.value == part.equals if part.equals is not None else entry.c.value != ""
+    return select(literal(1)).select_from(entry).where(entry.c.key == part.name, fits).correlate(member).exists()
+
+
+def _speaks(locale: str, dialect: str) -> Condition:
+    own = _lower(member.c.locale, dialect)
+    return or_(own == locale, func.substr(own, 1, len(locale) + 1) == f"{locale}-")
+
+
+def _joined(part: Joined) -> Condition:
+    bounds: list[Condition] = []
+    if part.since:
+        bounds.append(member.c.joined_at >= _midnight(part.since))
+    if part.before:
+        bounds.append(member.c.joined_at < _midnight(part.before))
+    return and_(*bounds)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def _in_place(part: InPlace, dialect: str) -> Condition:
+    conditions: list[Condition] = []
+    if part.country:
+        conditions.append(member.c.country == part.country)
+    if part.place:
+        wanted = _fold(part.place.strip())
+        own: ColumnElement[str] = member.c.place
+        for letter in sorted({c for c in wanted if not c.isascii()})[:FOLDED_LETTERS]:
+            if len(letter.upper()) == 1 and letter.upper() != letter:
+                own = func.replace(own, letter.upper(), letter)
+        conditions.append(_lower(own, dialect) == wanted)
+    if part.postcode:
+        prefix = _fold(part.postcode.replace(" ", ""))
+        start = func.substr(func.replace(_lower(member.c.postcode, dialect), " ", ""), 1, len(prefix))
+        conditions.append(start == prefix)
+    return and_(*conditions)
+
+
+def _fold(word: str) -> str:
+    """Lower case, letter by letter: one that would become two stays as it is."""
+    return "".join(c.lower() if len(c.lower()) == 1 else c for c in word)
+
+
+def _has_channel(channel: str) -> Condition:
+    silenced = (
+        select(literal(1))
+        .where(suppression.c.address_hash == address.c.hash, suppression.c.channel == address.c.channel)
+        .correlate(address)
+        .exists()
+    )
+    return _exists(
+        address.c.member_id,
+        address.c.channel == channel,
+        address.c.state == AddressState.ACTIVE.value,
+        address.c.consent == ConsentState.GRANTED.value,
+        not_(silenced),
+    )
+
+
+def _received(part: Received) -> Condition:
+    # A delivery is in its campaign's month, which the index begins with.
+    month = select(campaign.c.month).where(campaign.c.id == part.campaign).scalar_subquery()
+    conditions = [
+        delivery.c.month == month,
+        delivery.c.campaign_id == part.campaign,
+        delivery.c.status.in_([status.value for status in WENT_OUT]),
+    ]
+    if part.versions:
+        conditions.append(delivery.c.text_version.in_(part.versions))
+    return _exists(delivery.c.member_id, *conditions)

@@ -1,0 +1,287 @@
+"""Batches: leased, claimed from, released, closed. The rules are DESIGN.md 6, 3 to 11.
+
+A lease is owner, epoch and ``leased_until`` on the database's clock. Whoever takes over a batch raises its epoch, so
+a worker that was believed dead finds its claim refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from router.core.model import Address, AddressState, ConsentState, DeliveryStatus, Member
+from router.store.bulk import for_update, in_numbers, is_sqlite, numbers
+from router.store.engine import now_ms_sql
+from router.store.people import read_attributes
+from router.store.tables import to_ms
+from router.store.tallies import Moves
+
+LEASE_MS = 30_000
+"""How long a lease lasts. Every claim renews it, and a claim's sends are over within 11 s (start within 3, answer in 8)."""
+
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """A leased batch: deliveries ``first_id … last_id`` of one campaign on one channel."""
+
+    id: int
+    month: int
+    campaign_id: int
+    channel: str
+    lane: int
+    first_id: int
+    last_id: int
+    owner: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A queued delivery with what is needed to decide once more and to render it."""
+
+    id: int
+    attempts: int
+    costs: bool
+    hop: int
+    member: Member
+    address: Address
+
+
+async def lease_batch(
+    connection: AsyncConnection, channels: Sequence[str], *, owner: str, now: datetime, of: str = "running"
+) -> Batch | None:
+    """Lease the most urgent open batch of these channels whose campaign is `of` this status, or None.
+
+    A batch whose last owner let its lease run out is taken over: its rows in flight become ``unknown`` and are never
+    sent again (rule 9).
+    """
+    clock = now_ms_sql(connection.dialect.name)
+    names = {f"channel{place}": name for place, name in enumerate(channels)}
+    row = (
+        await connection.execute(
+            text(
+                "SELECT b.id, b.month, b.campaign_id, b.channel, b.lane, b.first_id, b.last_id, b.epoch, b.owner"  # noqa: S608
+                " FROM batch b JOIN campaign c ON c.id = b.campaign_id"
+                f" WHERE b.open AND b.channel IN ({', '.join(':' + name for name in names)})"
+                f" AND b.not_before <= :now AND b.leased_until < {clock} AND c.status = :status"
+                f" ORDER BY b.lane, b.not_before, b.id LIMIT 1{for_update(connection, 'b', skip_locked=True)}"
+            ),
+            {**names, "now": to_ms(now), "status": of},
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    leased = Batch(
+        id=row.id,
+        month=row.month,
+        campaign_id=row.campaign_id,
+        channel=row.channel,
+        lane=row.lane,
+        first_id=row.first_id,
+        last_id=row.last_id,
+        owner=owner,
+        epoch=row.epoch + 1,
+    )
+    await connection.execute(
+        text(
+            f"UPDATE batch SET owner = :owner, epoch = :epoch, leased_until = {clock} + {LEASE_MS} WHERE id = :id"  # noqa: S608
+        ),
+        {"owner": owner, "epoch": leased.epoch, "id": leased.id},
+    )
+    if row.owner is not None:
+        await _give_up_in_flight(connection, leased, now)
+    return leased
+
+
+async def _give_up_in_flight(connection: AsyncConnection, leased: Batch, now: datetime) -> None:
+    """Rule 9: what the last owner had in flight may have been sent. Nobody will ever know from us."""
+    lost = (
+        await connection.execute(
+            text(
+                "UPDATE delivery SET status = 'unknown' WHERE month = :month AND id BETWEEN :first AND :last"
+                " AND status = 'sending' RETURNING id, attempts"
+            ),
+            {"month": leased.month, "first": leased.first_id, "last": leased.last_id},
+        )
+    ).all()
+    if not lost:
+        return
+    await write_attempts(
+        connection,
+        [(leased.month, row.id, row.attempts, "", "unknown", "transport", "takeover", "", to_ms(now)) for row in lost],
+    )
+    moves = Moves()
+    moves.take(leased.campaign_id, leased.channel, DeliveryStatus.SENDING, n=len(lost))
+    moves.add(leased.campaign_id, leased.channel, DeliveryStatus.UNKNOWN, n=len(lost))
+    await moves.write(connection)
+
+
+async def renew(connection: AsyncConnection, leased: Batch) -> bool:
+    """Lengthen the lease; False where somebody has taken over. Locks the batch until the transaction ends."""
+    clock = now_ms_sql(connection.dialect.name)
+    result = await connection.execute(
+        text(
+            f"UPDATE batch SET leased_until = {clock} + {LEASE_MS}"  # noqa: S608
+            " WHERE id = :id AND owner = :owner AND epoch = :epoch"
+        ),
+        {"id": leased.id, "owner": leased.owner, "epoch": leased.epoch},
+    )
+    return result.rowcount == 1
+
+
+async def read_waiting(connection: AsyncConnection, leased: Batch, *, limit: int, now: datetime) -> list[Waiting]:
+    """The next queued rows of a batch, locked in number order, with all that must be known before sending."""
+    rows = await connection.execute(
+        text(
+            "SELECT d.id, d.attempts, d.costs, d.hop, m.id, m.first_name, m.last_name, m.locale, m.zone, m.country,"  # noqa: S608
+            " m.postcode, m.place, m.attributes, m.erased_at,"
+            " a.id, a.value, a.hash, a.state, a.consent, a.rank, s.reason"
+            " FROM delivery d JOIN member m ON m.id = d.member_id JOIN address a ON a.id = d.address_id"
+            " LEFT JOIN suppression s ON s.address_hash = a.hash AND s.channel = a.channel"
+            " WHERE d.month = :month AND d.id BETWEEN :first AND :last AND d.status = 'queued' AND d.not_before <= :now"
+            f" ORDER BY d.id LIMIT :limit{for_update(connection, 'd')}"
+        ),
+        {"month": leased.month, "first": leased.first_id, "last": leased.last_id, "now": to_ms(now), "limit": limit},
+    )
+    return [_waiting(row, leased.channel) for row in rows]
+
+
+def _waiting(row: Any, channel: str) -> Waiting:
+    address = Address(
+        id=row[14],
+        channel=channel,
+        value=row[15],
+        hash=row[16],
+        state=_STATES[row[17]],
+        consent=_CONSENTS[row[18]],
+        rank=row[19],
+        suppressed=row[20] is not None,
+    )
+    person = Member(
+        id=row[4],
+        first_name=row[5],
+        last_name=row[6],
+        locale=row[7],
+        zone=row[8],
+        country=row[9],
+        postcode=row[10],
+        place=row[11],
+        attributes=_NO_ATTRIBUTES if row[12] in ("{}", None) else read_attributes(row[12]),
+        erased=row[13] is not None,
+    )
+    return Waiting(id=row[0], attempts=row[1], costs=bool(row[2]), hop=row[3], member=person, address=address)
+
+
+_STATES = {state.value: state for state in AddressState}
+_CONSENTS = {state.value: state for state in ConsentState}
+_NO_ATTRIBUTES: dict[str, str] = {}
+
+
+async def mark_sending(
+    connection: AsyncConnection, leased: Batch, ids: Sequence[int], *, claim_id: int, text_version: int
+) -> None:
+    """The intent: after its commit the provider may have these messages at any moment."""
+    if not ids:
+        return
+    await connection.execute(
+        text(
+            "UPDATE delivery SET status = 'sending', claim_id = :claim, attempts = attempts + 1,"  # noqa: S608
+            f" claimed_at = {now_ms_sql(connection.dialect.name)}, text_version = :version"
+            f" WHERE month = :month AND id {in_numbers(connection, 'ids')} AND status = 'queued'"
+        ),
+        {"claim": claim_id, "version": text_version, "month": leased.month, "ids": numbers(connection, ids)},
+    )
+
+
+async def rows_of_claim(connection: AsyncConnection, leased: Batch, claim_id: int) -> int:
+    """Rule 5: how many rows carry this claim, which tells whether a commit that failed to answer took place."""
+    found = await connection.scalar(
+        text(
+            "SELECT count(*) FROM delivery WHERE month = :month AND id BETWEEN :first AND :last AND claim_id = :claim"
+        ),
+        {"month": leased.month, "first": leased.first_id, "last": leased.last_id, "claim": claim_id},
+    )
+    return int(found or 0)
+
+
+async def let_go(connection: AsyncConnection, leased: Batch) -> bool:
+    """Close the batch where that is proven to be right (rule 11), else give it back for its next `not_before`.
+
+    Returns whether it was closed. Does nothing where somebody has taken over.
+    """
+    mine = "id = :id AND owner = :owner AND epoch = :epoch"
+    span = "d.month = :month AND d.id BETWEEN :first AND :last"
+    parameters = {
+        "id": leased.id,
+        "owner": leased.owner,
+        "epoch": leased.epoch,
+        "month": leased.month,
+        "first": leased.first_id,
+        "last": leased.last_id,
+    }
+    closed = await connection.execute(
+        text(
+            f"UPDATE batch SET open = false, owner = NULL, leased_until = 0 WHERE {mine} AND NOT EXISTS"  # noqa: S608
+            f" (SELECT 1 FROM delivery d WHERE {span} AND d.status IN ('queued', 'sending'))"
+        ),
+        parameters,
+    )
+    if closed.rowcount == 1:
+        return True
+    await connection.execute(
+        text(
+            "UPDATE batch SET owner = NULL, leased_until = 0, not_before = coalesce("  # noqa: S608
+            f"(SELECT min(d.not_before) FROM delivery d WHERE {span} AND d.status = 'queued'), not_before)"
+            f" WHERE {mine}"
+        ),
+        parameters,
+    )
+    return False
+
+
+async def reopen(connection: AsyncConnection, batch_id: int, *, not_before: int) -> None:
+    """Rule 10: a row went back to the queue, so its batch must be open again and be looked at no later than that."""
+    smaller = "min" if is_sqlite(connection) else "least"
+    await connection.execute(
+        text(
+            f"UPDATE batch SET not_before = CASE WHEN open THEN {smaller}(not_before, :at) ELSE :at END, open = true"  # noqa: S608
+            " WHERE id = :id"
+        ),
+        {"id": batch_id, "at": not_before},
+    )
+
+
+_ATTEMPT_COLUMNS = (
+    "month", "delivery_id", "number", "account", "outcome", "failure", "code", "provider_id", "at",
+)  # fmt: skip
+_ATTEMPT_TYPES = ("int", "bigint", "smallint", "text", "text", "text", "text", "text", "bigint")
+
+
+async def write_attempts(connection: AsyncConnection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Keep what came of each try, in the order of `_ATTEMPT_COLUMNS`. Writing the same try twice changes nothing.
+
+    Only a try whose outcome was unknown may be told once more, by the worker that was believed dead.
+    """
+    if not rows:
+        return
+    names = ", ".join(_ATTEMPT_COLUMNS)
+    settle = (
+        " ON CONFLICT (month, delivery_id, number) DO UPDATE SET outcome = excluded.outcome,"
+        " failure = excluded.failure, code = excluded.code, provider_id = excluded.provider_id,"
+        " account = excluded.account WHERE attempt.outcome = 'unknown'"
+    )
+    if is_sqlite(connection):
+        holes = ", ".join("?" * len(_ATTEMPT_COLUMNS))
+        await connection.exec_driver_sql(f"INSERT INTO attempt ({names}) VALUES ({holes}){settle}", list(rows))  # noqa: S608
+        return
+    arrays = ", ".join(f"CAST(:c{place} AS {kind}[])" for place, kind in enumerate(_ATTEMPT_TYPES))
+    await connection.execute(
+        text(f"INSERT INTO attempt ({names}) SELECT * FROM unnest({arrays}){settle}"),  # noqa: S608
+        {f"c{place}": [row[place] for row in rows] for place in range(len(_ATTEMPT_TYPES))},
+    )

@@ -1,0 +1,86 @@
+"""The contact budget's rows: locked, reserved and refunded. The rule itself is ``core/budget.py``."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from router.core import budget
+from router.core.model import BudgetSlot
+from router.store.bulk import for_update, in_numbers, is_sqlite, numbers
+
+
+async def lock_budgets(connection: AsyncConnection, holders: Iterable[int]) -> dict[int, tuple[BudgetSlot, ...]]:
+    """Read the slots of these holders and hold their rows until the transaction ends (rule 16)."""
+    wanted = sorted(set(holders))
+    if not wanted:
+        return {}
+    if not is_sqlite(connection):
+        # A holder without a row has nothing to lock; two campaigns would both find the budget free.
+        await connection.execute(
+            text(
+                "INSERT INTO contact_budget (holder) SELECT unnest(CAST(:ids AS bigint[]))"
+                " ON CONFLICT DO NOTHING"
+            ),
+            {"ids": wanted},
+        )
+    rows = await connection.execute(
+        text(
+            f"SELECT holder, slots FROM contact_budget WHERE holder {in_numbers(connection, 'ids')}"  # noqa: S608
+            f" ORDER BY holder{for_update(connection)}"
+        ),
+        {"ids": numbers(connection, wanted)},
+    )
+    return {holder: budget.decode(slots) for holder, slots in rows}
+
+
+async def write_budgets(connection: AsyncConnection, changed: Mapping[int, tuple[BudgetSlot, ...]]) -> None:
+    """Write the slots of holders that `lock_budgets` locked."""
+    if not changed:
+        return
+    rows = sorted((holder, budget.encode(slots)) for holder, slots in changed.items())
+    if is_sqlite(connection):
+        await connection.exec_driver_sql(
+            "INSERT INTO contact_budget (holder, slots) VALUES (?, ?)"
+            " ON CONFLICT (holder) DO UPDATE SET slots = excluded.slots",
+            rows,
+        )
+        return
+    await connection.execute(
+        text(
+            "UPDATE contact_budget b SET slots = n.slots"
+            " FROM unnest(CAST(:holders AS bigint[]), CAST(:slots AS text[])) AS n (holder, slots)"
+            " WHERE b.holder = n.holder"
+        ),
+        {"holders": [row[0] for row in rows], "slots": [row[1] for row in rows]},
+    )
+
+
+async def refund(connection: AsyncConnection, spent: Iterable[tuple[int, int]]) -> None:
+    """Give back the slots of these (member, delivery) pairs. Call it only with rows that a guarded move changed."""
+    by_member: dict[int, list[int]] = defaultdict(list)
+    for member_id, delivery_id in spent:
+        by_member[member_id].append(delivery_id)
+    if not by_member:
+        return
+    rows = await connection.execute(
+        text(
+            "SELECT id, coalesce(household_id, id) AS holder FROM member"  # noqa: S608
+            f" WHERE id {in_numbers(connection, 'ids')}"
+        ),
+        {"ids": numbers(connection, sorted(by_member))},
+    )
+    # A member may have joined a household since the slot was reserved: look in both purses.
+    holders = {member_id: {member_id, holder} for member_id, holder in rows}
+    slots = await lock_budgets(connection, (holder for both in holders.values() for holder in both))
+    changed: dict[int, tuple[BudgetSlot, ...]] = {}
+    for member_id, delivery_ids in by_member.items():
+        for holder in holders.get(member_id, {member_id}):
+            before = changed.get(holder, slots.get(holder, ()))
+            after = budget.refund(before, delivery_ids)
+            if len(after) != len(before):
+                changed[holder] = after
+    await write_budgets(connection, changed)

@@ -1,0 +1,106 @@
+"""Members as routing and rendering see them, read in bulk."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from router.core.model import Address, AddressState, ConsentState, Member
+from router.store.bulk import in_numbers, numbers
+from router.store.tables import member
+
+_STATES = {state.value: state for state in AddressState}
+_CONSENTS = {state.value: state for state in ConsentState}
+
+_MEMBER_COLUMNS = (
+    member.c.id,
+    member.c.first_name,
+    member.c.last_name,
+    member.c.locale,
+    member.c.zone,
+    member.c.country,
+    member.c.postcode,
+    member.c.place,
+    member.c.household_id,
+    member.c.erased_at,
+)
+
+
+async def read_members(
+    connection: AsyncConnection, where: ColumnElement[bool], *, first: int, last: int
+) -> list[Member]:
+    """The members with numbers in ``first … last`` that `where` lets in, with their addresses, in number order."""
+    rows = (
+        await connection.execute(
+            select(*_MEMBER_COLUMNS).where(member.c.id.between(first, last), where).order_by(member.c.id)
+        )
+    ).all()
+    return await _with_addresses(connection, rows)
+
+
+async def read_members_by_id(connection: AsyncConnection, ids: Iterable[int]) -> dict[int, Member]:
+    """These members, with their addresses."""
+    rows = (await connection.execute(select(*_MEMBER_COLUMNS).where(member.c.id.in_(list(ids))))).all()
+    return {found.id: found for found in await _with_addresses(connection, rows)}
+
+
+async def _with_addresses(connection: AsyncConnection, rows: Sequence[Any]) -> list[Member]:
+    addresses = await read_addresses(connection, [row[0] for row in rows])
+    return [
+        Member(
+            id=row[0],
+            first_name=row[1],
+            last_name=row[2],
+            locale=row[3],
+            zone=row[4],
+            country=row[5],
+            postcode=row[6],
+            place=row[7],
+            household_id=row[8],
+            erased=row[9] is not None,
+            addresses=tuple(addresses.get(row[0], ())),
+        )
+        for row in rows
+    ]
+
+
+async def read_addresses(connection: AsyncConnection, member_ids: Sequence[int]) -> dict[int, list[Address]]:
+    """Every address of these members in their order of preference, with its suppression."""
+    if not member_ids:
+        return {}
+    found: dict[int, list[Address]] = defaultdict(list)
+    rows = await connection.execute(
+        text(
+            "SELECT a.member_id, a.id, a.channel, a.value, a.hash, a.state, a.consent, a.rank, s.reason"  # noqa: S608
+            " FROM address a LEFT JOIN suppression s ON s.address_hash = a.hash AND s.channel = a.channel"
+            f" WHERE a.member_id {in_numbers(connection, 'ids')} ORDER BY a.member_id, a.rank, a.id"
+        ),
+        {"ids": numbers(connection, member_ids)},
+    )
+    for member_id, number, channel, value, hash_, state, consent, rank, suppressed in rows:
+        found[member_id].append(
+            Address(
+                id=number,
+                channel=channel,
+                value=value,
+                hash=hash_,
+                state=_STATES[state],
+                consent=_CONSENTS[consent],
+                suppressed=suppressed is not None,
+                rank=rank,
+            )
+        )
+    return found
+
+
+def read_attributes(stored: Any) -> dict[str, str]:
+    """Free attributes as raw SQL returns them: text on SQLite, text or a dict on PostgreSQL."""
+    loaded = json.loads(stored) if isinstance(stored, str) else stored
+    return loaded if isinstance(loaded, dict) else {}
+
+

@@ -1,0 +1,57 @@
+"""How many deliveries of a campaign stand where: moved along with the deliveries, last in each transaction."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from router.core.model import DeliveryStatus, Reason
+from router.store.tables import tally
+
+Place = tuple[int, str, str, str]
+"""(campaign, channel, status, reason or "")."""
+
+
+class Moves:
+    """The changes of one transaction, gathered and written in one go at its end."""
+
+    def __init__(self) -> None:
+        self._by: Counter[Place] = Counter()
+
+    def add(self, campaign: int, channel: str, status: DeliveryStatus, reason: Reason | None = None, n: int = 1) -> None:
+        """`n` deliveries came to stand here."""
+        self._by[campaign, channel, status.value, reason.value if reason else ""] += n
+
+    def take(self, campaign: int, channel: str, status: DeliveryStatus, reason: str | None = None, n: int = 1) -> None:
+        """`n` deliveries went from here."""
+        self._by[campaign, channel, status.value, reason or ""] -= n
+
+    async def write(self, connection: AsyncConnection) -> None:
+        """Apply them, in one order for everybody so that nobody deadlocks."""
+        rows = [
+            {"campaign": place[0], "channel": place[1], "status": place[2], "reason": place[3], "n": n}
+            for place, n in sorted(self._by.items())
+            if n
+        ]
+        self._by.clear()
+        for row in rows:
+            await connection.execute(
+                text(
+                    "INSERT INTO tally (campaign_id, channel, status, reason, count)"
+                    " VALUES (:campaign, :channel, :status, :reason, :n)"
+                    " ON CONFLICT (campaign_id, channel, status, reason) DO UPDATE SET count = tally.count + :n"
+                ),
+                row,
+            )
+
+
+async def read_tally(connection: AsyncConnection, campaign_id: int) -> list[tuple[str, str, str, int]]:
+    """(channel, status, reason, how many) of one campaign, zeros left out."""
+    rows = await connection.execute(
+        select(tally.c.channel, tally.c.status, tally.c.reason, tally.c.count)
+        .where(tally.c.campaign_id == campaign_id, tally.c.count != 0)
+        .order_by(tally.c.channel, tally.c.status, tally.c.reason)
+    )
+    return [tuple(row) for row in rows]

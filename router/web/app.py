@@ -1,0 +1,102 @@
+"""The web application, put together from the registries."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from router.receive import Receiver
+from router.runtime import Runtime
+from router.web import idempotency, keys
+from router.web.auth import Guard, GuessBrake
+from router.web.bodies import MAX_BODY
+from router.web.campaigns import CAMPAIGNS
+from router.web.endpoints import Registry
+from router.web.imports import IMPORTS
+from router.web.openapi import openapi_document
+from router.web.pages import PAGE_PATHS, PAGES, problem_page
+from router.web.people import PEOPLE
+from router.web.problems import answering_problems
+from router.web.serving import handler_of
+from router.web.system import SYSTEM
+from router.web.webhooks import WEBHOOKS
+
+ENDPOINTS: Registry = [*CAMPAIGNS, *PEOPLE, *IMPORTS, *WEBHOOKS, *PAGES, *SYSTEM]
+"""Every address of this program."""
+
+MAX_UPLOAD = 2 * 1024**3
+"""Bytes of an imported file."""
+SHUTDOWN_SECONDS = 10.0
+"""How long requests under way may take once the server is asked to stop."""
+
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+def make_app(runtime: Runtime, receiver: Receiver, *, max_upload: int = MAX_UPLOAD) -> web.Application:
+    """The application: API, webhooks, members' pages, health. It opens nothing that `runtime` has not opened."""
+    app = web.Application(middlewares=[answering_problems(problem_page, PAGE_PATHS)], client_max_size=MAX_BODY)
+    app[keys.RUNTIME] = runtime
+    app[keys.RECEIVER] = receiver
+    app[keys.GUARD] = Guard(runtime.store)
+    app[keys.BRAKE] = GuessBrake(runtime.limits, trusted_proxy=runtime.settings.trusted_proxy)
+    app[keys.OPENAPI] = openapi_document(ENDPOINTS, server=runtime.settings.public_url.rstrip("/"))
+    app[keys.IMPORTS] = {}
+    app[keys.MAX_UPLOAD] = max_upload
+    for endpoint in ENDPOINTS:
+        handler = handler_of(endpoint)
+        app.router.add_route(endpoint.method, endpoint.path, handler)
+        if endpoint.method == "GET":
+            app.router.add_route("HEAD", endpoint.path, handler)
+    app.on_response_prepare.append(_add_headers)
+    app.cleanup_ctx.append(_background)
+    return app
+
+
+async def serve_web(runtime: Runtime, receiver: Receiver, host: str, port: int) -> web.AppRunner:
+    """Start serving in this process; port 0 takes a free one.
+
+    ``runner.addresses[0]`` says where it listens, ``await runner.cleanup()`` stops it. There is no access log: an
+    address of ours can be a member's secret.
+    """
+    runner = web.AppRunner(make_app(runtime, receiver), access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except BaseException:
+        await runner.cleanup()
+        raise
+    return runner
+
+
+async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    if request.app[keys.RUNTIME].settings.public_url.startswith("https://"):
+        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+    if "id" in request:
+        response.headers["X-Request-Id"] = request["id"]
+    response.headers.popall("Server", None)
+
+
+async def _background(app: web.Application) -> AsyncIterator[None]:
+    """The sweep of old keys, and the end of imports under way: they go on when the file is sent again."""
+    runtime = app[keys.RUNTIME]
+    async with idempotency.sweeping(runtime.store, runtime.clock):
+        yield
+        tasks = list(app[keys.IMPORTS].values())
+        for task in tasks:
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,158 @@
+"""The loops of a worker and their graceful stop. No rules live here."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+from collections.abc import Awaitable, Callable
+
+from sqlalchemy import text
+
+from router.core.errors import Unavailable
+from router.dispatch import POLL, Sender
+from router.fanout import next_route, route_range_of
+from router.launch import finish_done_campaigns, start_due_campaigns
+from router.letters import Writers
+from router.receipts import close_unknowns, retry_parked
+from router.runtime import Runtime
+from router.stops import withdraw_batch
+
+log = logging.getLogger(__name__)
+
+SENDERS = 3
+"""Senders of an account without a rate of ours: while one commits, the others send (two to four, rule 4)."""
+
+GRACE = 10.0
+"""Seconds after which a stopping worker leaves what is still in the air to its successor."""
+
+SWEEP = 30.0
+"""Seconds between looks for parked receipts and outcomes that will never be known."""
+
+
+async def run_worker(runtime: Runtime, *, until_idle: bool = False, stop: asyncio.Event | None = None) -> None:
+    """Start campaigns, route, send and sweep until `stop` is set; with `until_idle`, until no campaign has work."""
+    worker = Worker(runtime)
+    stopped = stop or asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(worker.run())
+        if until_idle:
+            group.create_task(_set_when_idle(runtime, stopped))
+        await stopped.wait()
+        await worker.stop()
+
+
+class Worker:
+    """One worker process: a scheduler, a router, senders for each account, a sweeper."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self.owner = f"{os.getpid()}-{secrets.token_hex(4)}"
+        self._stopping = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._senders = self._make_senders()
+
+    def _make_senders(self) -> list[Sender]:
+        writers = Writers(self._runtime)
+        senders = []
+        for channel, accounts in self._runtime.channels.items():
+            rules = self._runtime.rules[channel]
+            beside = 1 if rules.rate else min(SENDERS, rules.concurrency)
+            for account in accounts:
+                senders += [
+                    Sender(
+                        self._runtime,
+                        writers,
+                        channel,
+                        account,
+                        owner=f"{self.owner}-{channel}-{account}-{place}",
+                        lanes=max(1, rules.concurrency // beside),
+                    )
+                    for place in range(beside)
+                ]
+        return senders
+
+    async def run(self) -> None:
+        """Run every loop until `stop`."""
+        loops: list[Callable[[], Awaitable[None]]] = [self._schedule, self._route, self._sweep]
+        loops += [sender.run for sender in self._senders]
+        self._tasks = [asyncio.ensure_future(loop()) for loop in loops]
+        try:
+            await asyncio.gather(*self._tasks)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+
+    async def stop(self) -> None:
+        """Finish what is in the air, give the rest back, then return; what takes longer than `GRACE` is left."""
+        self._stopping.set()
+        for sender in self._senders:
+            sender.stopping.set()
+        for _ in range(len(self._tasks)):
+            self._runtime.signals.wake()
+        _, late = await asyncio.wait(self._tasks, timeout=GRACE) if self._tasks else ((), ())
+        for task in late:
+            task.cancel()
+
+    async def _schedule(self) -> None:
+        async def once() -> bool:
+            now = self._runtime.clock()
+            started = await start_due_campaigns(self._runtime, now=now)
+            if started:
+                self._runtime.signals.wake()
+            withdrawn = await withdraw_batch(self._runtime, f"{self.owner}-withdraw", now=now)
+            await finish_done_campaigns(self._runtime, now=now)
+            return withdrawn
+
+        await self._repeat(once, pause=0.25)
+
+    async def _route(self) -> None:
+        async def once() -> bool:
+            prepared = await next_route(self._runtime)
+            if prepared is None:
+                return False
+            routed = True
+            while routed and not self._stopping.is_set():
+                routed = await route_range_of(self._runtime, prepared, now=self._runtime.clock()) is not None
+                self._runtime.signals.wake()
+            return True
+
+        await self._repeat(once, pause=0.25)
+
+    async def _sweep(self) -> None:
+        async def once() -> bool:
+            now = self._runtime.clock()
+            settled = await retry_parked(self._runtime, now=now)
+            return settled > 0 or await close_unknowns(self._runtime, now=now) > 0
+
+        await self._repeat(once, pause=SWEEP)
+
+    async def _repeat(self, once: Callable[[], Awaitable[bool]], *, pause: float) -> None:
+        """Call `once` again and again; rest where it found nothing to do or the database is gone."""
+        while not self._stopping.is_set():
+            try:
+                busy = await once()
+            except Unavailable as error:
+                log.warning("waiting for the database: %s", error)
+                busy = False
+            if not busy:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), pause)
+
+
+async def _set_when_idle(runtime: Runtime, stopped: asyncio.Event) -> None:
+    while not stopped.is_set():
+        async with runtime.store.read() as connection:
+            busy = await connection.scalar(
+                text(
+                    "SELECT 1 FROM campaign c WHERE c.status = 'scheduled' OR (c.status = 'running' AND c.kind <> 'reply')"
+                    " OR EXISTS (SELECT 1 FROM batch b WHERE b.campaign_id = c.id AND b.open"
+                    " AND c.status IN ('running', 'cancelled')) LIMIT 1"
+                )
+            )
+        if not busy:
+            stopped.set()
+            return
+        await asyncio.sleep(min(0.1, POLL))

@@ -1,0 +1,139 @@
+"""A scripted SMTP server on loopback: it accepts everything except where a step says otherwise."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import ssl
+from dataclasses import dataclass
+
+HANG = "hang"
+CUT = "cut"
+
+
+@dataclass(frozen=True)
+class Say:
+    """Once, at `at` (GREETING, EHLO, AUTH, MAIL, RCPT, DATA, BODY, RSET), answer this, or `HANG`, or `CUT`."""
+
+    at: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class Mail:
+    """One message that was accepted."""
+
+    sender: str
+    recipient: str
+    content: bytes
+    connection: int
+
+
+class SmtpProvider:
+    """Plays `Say` steps where they fit and remembers what was accepted and what was asked."""
+
+    def __init__(self, *, tls: ssl.SSLContext | None = None, starttls: bool = False) -> None:
+        self._tls = tls
+        self._starttls = starttls
+        self.mails: list[Mail] = []
+        self.lines: list[str] = []
+        self.logins: list[bytes] = []
+        self.connections = 0
+        self._steps: list[Say] = []
+        self._server: asyncio.Server | None = None
+        self._writers: list[asyncio.StreamWriter] = []
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(
+            self._serve, "127.0.0.1", 0, ssl=None if self._starttls else self._tls
+        )
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        for writer in self._writers:
+            writer.close()
+        for writer in self._writers:
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    def settings(self) -> dict[str, str]:
+        return {"host": "127.0.0.1", "port": str(self.port)}
+
+    def script(self, *steps: Say) -> None:
+        self._steps.extend(steps)
+
+    def leftovers(self) -> list[str]:
+        return [f"never used: {step}" for step in self._steps]
+
+    def seen(self) -> str:
+        return "\n".join(line for line in self.lines if not line.startswith(("AUTH", "RCPT")))
+
+    def drop_connections(self) -> None:
+        """Close every connection, as a server does with those that rest too long."""
+        for writer in self._writers:
+            writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.append(writer)
+        self.connections += 1
+        with contextlib.suppress(asyncio.IncompleteReadError, OSError, _HangUpError):
+            await self._talk(reader, writer, self.connections)
+        writer.close()
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
+        async def answer(at: str, usual: str) -> bool:
+            """Send the scripted or the usual answer; True where it was the usual one."""
+            step = next((step for step in self._steps if step.at == at), None)
+            if step is not None:
+                self._steps.remove(step)
+                if step.answer == HANG:
+                    await reader.read()
+                if step.answer in (HANG, CUT):
+                    raise _HangUpError
+            writer.write((usual if step is None else step.answer).encode() + b"\r\n")
+            await writer.drain()
+            return step is None
+
+        sender = recipient = ""
+        offers = "250-STARTTLS\r\n" if self._starttls else "250-AUTH PLAIN\r\n"
+        await answer("GREETING", "220 mx.example.net ESMTP")
+        while True:
+            line = (await reader.readuntil(b"\r\n")).decode().rstrip("\r\n")
+            self.lines.append(line)
+            verb = line[:4].upper()
+            if verb == "EHLO":
+                await answer("EHLO", f"250-mx.example.net\r\n{offers}250-8BITMIME\r\n250 SMTPUTF8")
+            elif verb == "STAR" and self._tls is not None:
+                await answer("STARTTLS", "220 2.0.0 go ahead")
+                await writer.start_tls(self._tls)
+                offers = "250-AUTH PLAIN\r\n"
+            elif verb == "AUTH":
+                self.logins.append(base64.b64decode(line.rpartition(" ")[2]))
+                await answer("AUTH", "235 2.7.0 welcome")
+            elif verb == "MAIL":
+                if await answer("MAIL", "250 2.1.0 ok" if not sender else "503 5.5.1 nested MAIL command"):
+                    sender = line.partition("<")[2].partition(">")[0]
+            elif verb == "RCPT":
+                recipient = line.partition("<")[2].partition(">")[0]
+                await answer("RCPT", "250 2.1.5 ok")
+            elif verb == "DATA":
+                if await answer("DATA", "354 go ahead"):
+                    content = (await reader.readuntil(b"\r\n.\r\n"))[:-3].replace(b"\r\n..", b"\r\n.")
+                    if await answer("BODY", "250 2.0.0 queued"):
+                        self.mails.append(Mail(sender, recipient, content, number))
+                    sender = ""
+            elif verb == "RSET":
+                sender = ""
+                await answer("RSET", "250 2.0.0 ok")
+            elif verb == "QUIT":
+                await answer("QUIT", "221 2.0.0 bye")
+                return
+            else:
+                await answer(verb, "502 5.5.2 what?")
+
+
+class _HangUpError(Exception):
+    """The script ends the conversation here."""

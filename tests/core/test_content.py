@@ -1,0 +1,501 @@
+"""Message texts: what is refused when an ask is saved, and what its members read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.core.ask import Ask
+from router.core.channel import ChannelSpec, Idempotency
+from router.core.content import Renderer, check_ask, find_problems, sample_member
+from router.core.content_check import shorteners_in
+from router.core.content_render import CONTROLS, Footer, MessageTemplates, longest_deadline, say_deadline
+from router.core.content_syntax import VARIABLES, fill, longest, read_template, sandbox
+from router.core.errors import BadInput
+from router.core.model import Member
+from router.messages import load_message_templates
+
+
+def spec(name: str, **more: Any) -> ChannelSpec:
+    base: dict[str, Any] = {
+        "address_kind": "phone",
+        "max_length": 1600,
+        "receipts": True,
+        "inbound": True,
+        "idempotency": Idempotency.NONE,
+        "settings": (),
+    }
+    return ChannelSpec(name=name, **(base | more))
+
+
+SMS = spec("sms", counts_segments=True)
+EMAIL = spec("email", address_kind="email", max_length=100_000, subject=True)
+CHAT = spec("chat", address_kind="chat", max_length=300)
+SPECS = {"sms": SMS, "email": EMAIL}
+LINK = "https://go.example.org/a/wgKHrUsJ2b9fkFc"
+STOP = "https://go.example.org/u/wgKHrUug8WaItGGxxbVaj4A"
+TEMPLATES = load_message_templates()
+
+
+def ask(text: str = "Come tonight, {{ first_name }}", **more: Any) -> Ask:
+    return Ask.model_validate({"title": "Rents", "texts": {"en": {"default": {"text": text}}}} | more)
+
+
+def problems(text: str, specs: Mapping[str, ChannelSpec] = SPECS, **more: Any) -> list[str]:
+    return [str(problem) for problem in find_problems(ask(text, **more), specs)]
+
+
+def renderer(of: Ask, organization: str = "Tenants United", postal: str = "1 Main St\nSpringfield") -> Renderer:
+    return Renderer(of, organization=organization, postal_address=postal, templates=TEMPLATES)
+
+
+def sms(of: Ask, member: Member, organization: str = "Tenants United") -> str:
+    return renderer(of, organization).render(member, "sms", SMS, link=LINK, unsubscribe_url=STOP).text
+
+
+# ── what is refused ───────────────────────────────────────────────────────────────────────────────────────────────
+
+REFUSED = [
+    # text, where, what the sentence holds
+    ("Hi {{ frist_name }}", "line 1 column 7", "did you mean first_name?"),
+    ("Hi\n\n  {{ zzz }}", "line 3 column 6", "offered are first_name, last_name, place"),
+    ("link: {{ first_name }} {{ lnk }}", "line 1 column 27", "did you mean link?"),
+    ("name: {{ name }}", "line 1 column 10", "is not offered"),
+    ("{{ first_name|uper }}", "line 1 column 15", "did you mean upper?"),
+    ("{{ first_name|e }}", "line 1 column 15", "the filter e is not offered"),
+    ("{{ first_name|default }}", "line 1 column 15", 'as in default("friend")'),
+    ("{{ first_name|default(3) }}", "line 1 column 15", 'as in default("friend")'),
+    ("{{ first_name|default(last_name) }}", "line 1 column 15", 'as in default("friend")'),
+    ("{{ first_name|default('a', true) }}", "line 1 column 15", 'as in default("friend")'),
+    ("{{ first_name|truncate(true) }}", "line 1 column 15", "as in truncate(20)"),
+    ("{{ first_name|truncate(0) }}", "line 1 column 15", "from 1 to 1000"),
+    ("{{ first_name|truncate(length=5) }}", "line 1 column 15", "as in truncate(20)"),
+    ("{{ first_name|upper(1) }}", "line 1 column 15", "takes nothing in brackets"),
+    ("{{ first_name|upper|lower|upper|lower|upper|lower }}", "line 1 column 1", "at most 5 filters"),
+    ("{{ first_name.__class__ }}", "line 1 column 4", "is not offered"),
+    ("{{ attribute.__class__ }}", "line 1 column 4", "is not offered"),
+    ("{{ attribute }}", "line 1 column 4", "{{ attribute.branch }}"),
+    ("{{ attribute['a'] }}", "line 1 column 1", "only one variable"),
+    ("{{ member.first_name }}", "line 1 column 4", "did you mean first_name?"),
+    ("{{ ''.__class__.__mro__ }}", "line 1 column 1", "only one variable"),
+    ("{{ first_name() }}", "line 1 column 1", "only one variable"),
+    ("{{ first_name ~ last_name }}", "line 1 column 1", "only one variable"),
+    ("{{ 7 * 7 }}", "line 1 column 1", "only one variable"),
+    ("{{ first_name if place else title }}", "line 1 column 1", "only one variable"),
+    ("{{ first_name is defined }}", "line 1 column 1", "only one variable"),
+    ("{{ first_name[0] }}", "line 1 column 1", "only one variable"),
+    ("{{ 'a' * 1000000000 }}", "line 1 column 1", "only one variable"),
+    ("a {% if first_name %}b{% endif %}", "line 1 column 3", "{% … %} is not offered"),
+    ("{% for x in range(10**9) %}{{ x }}{% endfor %}", "line 1 column 1", "{% … %} is not offered"),
+    ("{% set x = 1 %}", "line 1 column 1", "{% … %} is not offered"),
+    ("{% macro m() %}{% endmacro %}", "line 1 column 1", "{% … %} is not offered"),
+    ("{% include '/etc/passwd' %}", "line 1 column 1", "{% … %} is not offered"),
+    ("{% import 'x' as y %}", "line 1 column 1", "{% … %} is not offered"),
+    ("{% filter upper %}x{% endfilter %}", "line 1 column 1", "{% … %} is not offered"),
+    ("{% while %}", "line 1 column 1", "cannot be read"),
+    ("Hi\n{{ first_name", "line 2 column 1", "cannot be read"),
+    ("{{ first_name }", "line 1 column 1", "cannot be read"),
+    ("{{ " + "(" * 5_000 + "first_name" + ")" * 5_000 + " }}", "", "cannot be read"),
+    ("{{ " + "9" * 5_000 + " }}", "", "cannot be read"),
+    ("   \n ", "", "is empty"),
+    ("{{ attribute.branch }}", "", "is empty"),
+    ("a\x07b", "", "control character"),
+    ('{{ first_name|default("a\\x07b") }}', "", "control character"),
+    ("see https://bit.ly/3abc", "", "bit.ly is a public link shortener"),
+    ("see BIT.LY/3abc and www.t.co.", "", "t.co is a public link shortener"),
+    ("{{ link }}", "", "set link"),
+    ("By {{ deadline }}", "", "set deadline"),
+    ("x" * 1601, "", "can come to 1,601 characters, but sms carries 1,600"),
+    ("x" * 1561 + "{{ first_name }}", "", "can come to 1,601 characters"),
+]
+
+
+@pytest.mark.parametrize(("text", "where", "what"), REFUSED, ids=[case[0][:30] for case in REFUSED])
+def test_what_cannot_work_is_refused_with_its_place(text: str, where: str, what: str) -> None:
+    found = problems(text)
+    assert any(p.startswith(f"texts.en.default.text{', ' + where if where else ''}: ") and what in p for p in found), (
+        found
+    )
+    with pytest.raises(BadInput) as error:
+        check_ask(ask(text), SPECS)
+    assert str(error.value) == found[0]
+
+
+FINE = [
+    "Hi {{ first_name }}, {{first_name|default('friend')|upper}} {# a note #}",
+    "{{ last_name|title }} {{ place|lower }} {{ organization|capitalize }} {{ title|truncate(10) }}!",
+    '{{ attribute.branch|default("your branch") }}: {{ attribute.shirt_size }}',
+    "{% raw %}{{ not a variable }}{% endraw %} {{ '{{' }}",
+    "chat.com rabbit.ly.example.org my-bit.ly-notes at.com cost.co",
+    "Two\r\nlines\tand a tab. مرحبا 👩🏽‍🌾",
+    "x" * 1560 + "{{ first_name }}",
+    "x" * 1580 + "{{ first_name|truncate(20) }}",
+]
+
+
+@pytest.mark.parametrize("text", FINE)
+def test_what_is_offered_is_accepted(text: str) -> None:
+    assert problems(text) == []
+
+
+def test_a_link_and_a_deadline_may_be_used_where_they_are_set() -> None:
+    more = {"link": "https://example.org/?ref=t.co", "deadline": datetime(2026, 12, 1, 18, tzinfo=UTC)}
+    assert problems("By {{ deadline }}: {{ link }}", **more) == []
+
+
+@pytest.mark.parametrize(
+    ("link", "what"),
+    [
+        ("https://bit.ly/abc", "leads through bit.ly"),
+        ("http://user@www.tinyurl.com:80/x", "leads through tinyurl.com"),
+        ("https:///path", "no web address"),
+        ("https://[oops", "no web address"),
+        ("https://example.org/\x00", "control character"),
+    ],
+)
+def test_a_link_that_cannot_be_used_is_refused(link: str, what: str) -> None:
+    assert any(p.startswith("link: ") and what in p for p in problems("Come", link=link))
+
+
+def test_unknown_channels_are_named() -> None:
+    found = [str(p) for p in find_problems(ask(channels=["sms", "fax"], texts={"en": {"smss": {"text": "a"}}}), SPECS)]
+    assert "channels: there is no channel 'fax'; known are email, sms" in found
+    assert "texts.en: has no text for sms, which channels names; add one or a default" in found
+    assert "texts.en.smss: there is no channel 'smss'; known are email, sms; default stands for all" in found
+
+
+def test_a_locale_without_any_text_is_refused() -> None:
+    found = [str(p) for p in find_problems(ask(texts={"en": {"default": {"text": "a"}}, "es": {}}), SPECS)]
+    assert found == ["texts.es: has no text; add texts.es.default or take it out"]
+
+
+def test_the_limit_is_that_of_each_channel_that_reads_the_text() -> None:
+    long = "x" * 301
+    assert problems(long, SPECS) == []
+    assert problems(long, {**SPECS, "chat": CHAT}) == [
+        "texts.en.default.text: can come to 301 characters, but chat carries 300; "
+        "shorten it or give texts.en.chat words of its own"
+    ]
+    own = {"en": {"default": {"text": long}, "chat": {"text": "short"}}}
+    assert find_problems(ask(texts=own), {**SPECS, "chat": CHAT}) == []
+    assert problems(long, {**SPECS, "chat": CHAT}, channels=["sms"]) == []
+
+
+def test_the_sender_that_is_put_first_counts_in_the_limit() -> None:
+    assert find_problems(ask("x" * 1590), SPECS, organization="Union") == []
+    assert len(find_problems(ask("x" * 1590), SPECS, organization="Tenants United")) == 1
+
+
+@pytest.mark.parametrize("key", ["title", "subject"])
+def test_a_line_break_in_what_becomes_a_header_is_refused(key: str) -> None:
+    evil = "Hi\r\nBcc: a@example.org"
+    saved = ask(title=evil) if key == "title" else ask(texts={"en": {"default": {"text": "a", "subject": evil}}})
+    assert ["line break" in str(problem) for problem in find_problems(saved, SPECS)] == [True]
+
+
+def test_every_problem_of_an_ask_is_listed() -> None:
+    assert len(problems("{{ a }} {{ b }}\n{{ c }} bit.ly", link="https://t.co/x")) == 5
+
+
+def test_shorteners_are_found_where_they_hide() -> None:
+    assert shorteners_in("go to ｂｉｔ.ly/x, a.b.is.gd?x or t.co") == ["bit.ly", "is.gd", "t.co"]
+    assert shorteners_in("rabbit.ly bit.lyrics t.com is.gdx example.org/bit.ly.html") == []
+
+
+# ── the language is Jinja's ───────────────────────────────────────────────────────────────────────────────────────
+
+
+class Attributes:
+    """What Jinja sees as ``attribute``: every name, nothing but names."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = values
+
+    def __getitem__(self, name: str) -> str:
+        return self._values.get(name, "")
+
+
+def as_jinja(source: str, values: Mapping[str, str]) -> str:
+    own = {name.removeprefix("attribute."): value for name, value in values.items() if name.startswith("attribute.")}
+    return sandbox().from_string(source).render({**values, "attribute": Attributes(own)})
+
+
+prose = st.text(st.sampled_from("ab {}%#-'\"|.,\r\n\\äßİΐ👋🏽ع"), max_size=12)
+variable = st.sampled_from([*VARIABLES, "attribute.branch", "attribute.t_shirt"])
+step = st.one_of(
+    st.sampled_from(["upper", "lower", "capitalize", "title"]),
+    st.integers(1, 30).map(lambda n: f"truncate({n})"),
+    st.text("ab ä", max_size=5).map(lambda t: f'default("{t}")'),
+)
+slot = st.builds(lambda name, steps: "{{ " + "|".join([name, *steps]) + " }}", variable, st.lists(step, max_size=3))
+values_for = st.fixed_dictionaries(
+    {name: st.text(max_size=30) for name in (*VARIABLES, "attribute.branch", "attribute.t_shirt")}
+)
+
+
+@given(st.lists(st.one_of(prose, slot), max_size=6).map("".join), values_for)
+def test_our_rendering_is_jinjas_own(source: str, values: dict[str, str]) -> None:
+    pieces, found = read_template(source, "x")
+    if not found:
+        assert fill(pieces, values) == as_jinja(source, values)
+
+
+@given(st.text(st.sampled_from("{}%#|()[]'\"ab.,_~-+*/ \n\r\\0x"), max_size=40), values_for)
+def test_any_text_is_read_or_refused_and_never_crashes(source: str, values: dict[str, str]) -> None:
+    pieces, found = read_template(source, "x")
+    assert all(problem.place.startswith("x") for problem in found)
+    if not found:
+        assert fill(pieces, values) == as_jinja(source, values)
+
+
+# ── what members read ─────────────────────────────────────────────────────────────────────────────────────────────
+
+ANA = Member(id=1, first_name="Ana", last_name="Ruiz", place="Leeds", locale="es-MX", zone="Europe/London")
+
+
+def test_a_text_message_names_its_sender_once() -> None:
+    assert sms(ask("Come, {{ first_name }}"), ANA) == "Tenants United: Come, Ana"
+    assert sms(ask("Come, {{ first_name }}. tenants united"), ANA) == "Come, Ana. tenants united"
+    assert sms(ask("{{ organization }} here"), ANA) == "Tenants United here"
+    assert sms(ask("{{ title }}!", title="Tenants United meets"), ANA) == "Tenants United meets!"
+    assert sms(ask("Come"), ANA, organization="") == "Come"
+    chat = renderer(ask("Come")).render(ANA, "chat", CHAT, link="", unsubscribe_url="")
+    assert (chat.text, chat.subject, chat.html) == ("Come", "", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "member", "read"),
+    [
+        ("Hi {{ first_name|default('friend') }}", Member(id=1), "Hi friend"),
+        ("Hi {{ first_name|default('friend') }}", Member(id=1, first_name="  "), "Hi friend"),
+        ("{{ first_name|upper }}", Member(id=1, first_name="josé"), "JOSÉ"),
+        ("{{ place|truncate(8) }}", Member(id=1, place="Newcastle"), "Newca..."),
+        ("{{ place|truncate(9) }}", Member(id=1, place="Newcastle"), "Newcastle"),
+        ("{{ last_name|title }}", Member(id=1, last_name="o'brien-smith"), "O'brien-Smith"),
+        ("a{{ attribute.branch }}b", Member(id=1, attributes={"branch": "North"}), "aNorthb"),
+        ("a{{ attribute.other }}b", Member(id=1, attributes={"branch": "North"}), "ab"),
+        ("a\r\nb\rc", Member(id=1), "a\nb\nc"),
+        # what a member typed cannot forge lines, hide text, or carry a web address in a name
+        ("Hi {{ first_name }}!", Member(id=1, first_name="Ana\r\nSTOP\x00\u2028x\u202e"), "Hi Ana STOP x!"),
+        ("Hi {{ first_name|default('you') }}", Member(id=1, first_name="win at evil.example/x"), "Hi you"),
+        ("Hi {{ first_name|default('you') }}", Member(id=1, first_name="HTTPS://evil.example"), "Hi you"),
+        ("Hi {{ first_name }}", Member(id=1, first_name="J. R. / Dr. Ana-María"), "Hi J. R. / Dr. Ana-María"),
+        ("Hi {{ first_name }}", Member(id=1, first_name="می\u200cخواهم"), "Hi می\u200cخواهم"),
+        ("Hi {{ first_name }}", Member(id=1, first_name="x" * 200), "Hi " + "x" * 40),
+    ],
+)
+def test_what_is_shown_of_a_member(text: str, member: Member, read: str) -> None:
+    assert sms(ask(text), member, organization="") == read
+
+
+@pytest.mark.parametrize(
+    ("zone", "locale", "read"),
+    [
+        ("America/New_York", "en", "Tue 1 Dec, 13:00"),
+        ("Asia/Tokyo", "en-GB", "Wed 2 Dec, 03:00"),
+        ("Asia/Tokyo", "es", "mié 2 dic, 03:00"),
+        ("Europe/Berlin", "sv", "Tue 1 Dec, 19:00"),
+        ("", "en", "Tue 1 Dec, 18:00 UTC"),
+        ("Nowhere/Land", "en", "Tue 1 Dec, 18:00 UTC"),
+        ("../etc", "en", "Tue 1 Dec, 18:00 UTC"),
+        ("America", "en", "Tue 1 Dec, 18:00 UTC"),
+    ],
+)
+def test_a_deadline_is_by_the_members_own_clock(zone: str, locale: str, read: str) -> None:
+    deadline = datetime(2026, 12, 1, 18, tzinfo=UTC)
+    assert say_deadline(deadline, zone, locale) == read
+    assert len(read) <= longest_deadline(locale)
+    of = ask(texts={locale: {"default": {"text": "{{ deadline }}"}}}, default_locale=locale, deadline=deadline)
+    assert sms(of, Member(id=1, zone=zone, locale=locale), organization="") == read
+
+
+LOCALES = {
+    "en": {"default": {"text": "hello"}, "email": {"text": "hello mail"}},
+    "es": {"default": {"text": "hola"}},
+    "es-MX": {"email": {"text": "qué onda"}},
+    "zh-Hant": {"sms": {"text": "你好"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("locale", "channel", "text", "read_in", "is_default"),
+    [
+        ("en", "sms", "hello", "en", False),
+        ("en-GB", "sms", "hello", "en", False),
+        ("EN_gb", "sms", "hello", "en", False),
+        ("es", "sms", "hola", "es", False),
+        ("es-mx", "email", "qué onda", "es-MX", False),
+        ("es-MX", "sms", "hola", "es", False),
+        ("zh-Hant-TW", "sms", "你好", "zh-Hant", False),
+        ("zh-Hant-TW", "email", "hello mail", "en", True),
+        ("fr", "sms", "hello", "en", True),
+        ("", "sms", "hello", "en", True),
+    ],
+)
+def test_each_member_reads_their_own_language(
+    locale: str, channel: str, text: str, read_in: str, is_default: bool
+) -> None:
+    of = renderer(ask(texts=LOCALES), organization="")
+    got = of.render(Member(id=1, locale=locale), channel, SPECS[channel], link=LINK, unsubscribe_url=STOP)
+    assert (got.text.split("\n")[0], got.locale, got.is_default_locale) == (text, read_in, is_default)
+    assert of.has_words(locale, channel)
+
+
+def test_a_channel_without_words_is_an_error_that_routing_can_foresee() -> None:
+    of = renderer(ask(channels=["sms"], texts={"en": {"sms": {"text": "hello"}}}))
+    assert not of.has_words("en", "email")
+    with pytest.raises(BadInput, match=r"texts\.en: there is no text for email"):
+        of.render(ANA, "email", EMAIL, link="", unsubscribe_url="")
+
+
+names = st.text(max_size=60)
+
+
+@given(
+    st.lists(st.one_of(st.text("ab \n", max_size=5), slot), max_size=5).map("".join),
+    st.builds(
+        Member,
+        id=st.just(1),
+        first_name=names,
+        last_name=names,
+        place=names,
+        zone=st.sampled_from(["", "Asia/Tokyo", "America/Caracas"]),
+        attributes=st.fixed_dictionaries({"branch": st.text(max_size=200)}),
+    ),
+    st.sampled_from(["en", "fr", "ar", "pt-BR"]),
+)
+def test_no_member_makes_a_message_longer_than_was_checked(text: str, member: Member, locale: str) -> None:
+    deadline = datetime(2026, 7, 27, 23, 59, tzinfo=UTC)
+    of = Ask.model_validate(
+        {"title": "t", "texts": {locale: {"sms": {"text": text + "."}}}, "default_locale": locale, "channels": ["sms"]}
+        | {"link": "https://example.org", "deadline": deadline}
+    )
+    read = sms(of, member)
+    lengths = {"link": len(LINK), "deadline": longest_deadline(locale), "organization": 14, "title": 1}
+    pieces, _ = read_template(text + ".", "x")
+    bound = len("Tenants United: ") + longest(pieces, lengths)
+    assert len(read) <= bound
+    if bound <= SMS.max_length:
+        assert find_problems(of, SPECS, organization="Tenants United", link=LINK) == []
+    assert not CONTROLS.search(read.replace("\n", ""))
+    assert read.count("\n") == fill(pieces, {}).count("\n")
+
+
+def test_the_sample_member_has_all_that_the_ask_speaks_of() -> None:
+    of = ask(
+        "{{ first_name }} {{ attribute.shirt_size }}", texts=LOCALES | {"fr": {"sms": {"text": "{{ attribute.b }}"}}}
+    )
+    member = sample_member(of, "fr")
+    assert (len(member.first_name), member.locale, dict(member.attributes)) == (20, "fr", {"b": "(b)"})
+
+
+# ── email ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Page(HTMLParser):
+    """What an email's HTML holds: tags in order, links, visible text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str | None] = []
+        self.html_tag: dict[str, str | None] = {}
+        self.text = ""
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        if tag == "a":
+            self.links.append(dict(attrs)["href"])
+        if tag == "html":
+            self.html_tag = dict(attrs)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def email(of: Ask, member: Member = ANA, organization: str = "Tenants United") -> Any:
+    return renderer(of, organization).render(member, "email", EMAIL, link=LINK, unsubscribe_url=STOP)
+
+
+def test_an_email_has_text_page_subject_and_foot() -> None:
+    of = ask("Hi {{ first_name }},\n\nsee https://example.org/a?b=1&c=2.\nOr {{ link }}", link="https://example.org")
+    got = email(of)
+    assert got.subject == "Rents"
+    assert got.text == (
+        "Hi Ana,\n\nsee https://example.org/a?b=1&c=2.\nOr "
+        + LINK
+        + "\n\n-- \nTenants United\n1 Main St\nSpringfield\n\n"
+        "You get this email because you agreed to hear from Tenants United.\nUnsubscribe: " + STOP + "\n"
+    )
+    page = Page(got.html)
+    assert page.links == ["https://example.org/a?b=1&c=2", LINK, STOP]
+    assert page.html_tag == {"lang": "en", "dir": "ltr"}
+    assert page.tags.count("p") == 2 + 3
+    assert all(line in page.text for line in ("Hi Ana,", "1 Main St", "Springfield", "Tenants United", "Unsubscribe"))
+
+
+EVIL = '<script>alert(1)</script>"&\'<a href="https://evil.example">'
+
+
+def test_what_people_typed_is_escaped_and_brings_no_tag_and_no_header() -> None:
+    calm = Page(email(ask("Hi {{ first_name }} {{ attribute.a }}")).html)
+    text = "Hi {{ first_name }} {{ attribute.a }}"
+    of = ask(texts={"en": {"email": {"text": text, "subject": "For {{ attribute.a }}"}}}, channels=["email"])
+    got = email(of, Member(id=1, first_name=EVIL[:30], attributes={"a": "x\r\nBcc: all@example.org " + EVIL[25:]}))
+    page = Page(got.html)
+    assert [tag for tag in page.tags if tag != "a"] == [tag for tag in calm.tags if tag != "a"]
+    assert "\n" not in got.subject
+    assert "\r" not in got.subject
+    assert "<script>" in page.text
+
+
+def test_an_organizations_name_cannot_break_the_page() -> None:
+    got = email(ask("Hi"), organization="A & B <i>\x00subject\x00</i>")
+    assert "A & B <i> subject </i>" in Page(got.html).text
+    assert "i" not in Page(got.html).tags
+
+
+@pytest.mark.parametrize(
+    ("locale", "direction", "unsubscribe"),
+    [("ar", "rtl", "إلغاء الاشتراك"), ("he-IL", "rtl", "Unsubscribe"), ("pt-BR", "ltr", "Cancelar a subscrição")],
+)
+def test_an_email_speaks_and_runs_as_its_locale_does(locale: str, direction: str, unsubscribe: str) -> None:
+    of = ask(texts={locale: {"default": {"text": "x"}}}, default_locale=locale)
+    got = email(of, Member(id=1, locale=locale))
+    assert Page(got.html).html_tag == {"lang": locale, "dir": direction}
+    assert unsubscribe in got.html
+    assert f"{unsubscribe}: {STOP}" in got.text
+
+
+@given(
+    st.text(st.sampled_from("ab<>&\"' \n.,:/)http"), max_size=60), st.text(st.sampled_from("<>&\"'a:/\n"), max_size=20)
+)
+def test_no_text_brings_a_tag_of_its_own(text: str, name: str) -> None:
+    of = ask("{% raw %}https://x" + text + "{% endraw %} {{ attribute.n }}")
+    page = Page(email(of, Member(id=1, attributes={"n": name})).html)
+    assert set(page.tags) <= {"html", "head", "meta", "title", "style", "body", "div", "p", "br", "a", "strong"}
+    assert all(link and re.match(r"https?://[^\s<>\"]+$", link) for link in page.links)
+
+
+def test_every_packaged_footer_is_whole() -> None:
+    assert {"en", "es", "fr", "de", "pt", "ar"} <= set(TEMPLATES.footers)
+    for footer in TEMPLATES.footers.values():
+        assert "{organization}" in footer.why
+        assert footer.unsubscribe
+
+
+def test_a_language_without_a_footer_has_the_english_one() -> None:
+    only = MessageTemplates(
+        email_html="{{ why }}", footers={"en": Footer(why="why {organization}", unsubscribe="stop")}
+    )
+    of = Renderer(ask("x"), organization="O", postal_address="", templates=only)
+    assert of.render(Member(id=1, locale="de"), "email", EMAIL, link="", unsubscribe_url="u").html == "why O"

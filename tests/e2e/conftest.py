@@ -1,0 +1,39 @@
+"""The whole program against the sandbox, over real sockets."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from channels.sandbox import Sandbox
+from router.settings import Settings
+from tests.support.movement import Movement
+
+
+def free_port() -> int:
+    """A port nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+async def movement(database_url: str, tmp_path: Path) -> AsyncIterator[Movement]:
+    """A running installation with a sandbox, and helpers to fill and watch it."""
+    port = free_port()
+    public = f"http://127.0.0.1:{port}"
+    settings = Settings(
+        database_url=database_url,
+        secret_key="a secret for the tests, forty characters long",  # type: ignore[arg-type]
+        public_url=public,
+        organization="Tenants Together",
+        postal_address="1 Example Street",
+    )
+    async with (
+        Sandbox(sms_webhook=f"{public}/hooks/sms/main", email_webhook=f"{public}/hooks/email/main") as sandbox,
+        Movement.open(settings, sandbox, port=port) as movement,
+    ):
+        yield movement

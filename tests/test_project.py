@@ -1,0 +1,178 @@
+"""The repository says the truth about itself: README, Procfile, locks, wheel, routes, configuration."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from functools import cache
+from pathlib import Path
+
+import click
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from channels import REGISTRY
+from router.__main__ import main as outreach
+from router.core.keywords import KeywordTable
+from router.core.policy import read_policy
+from router.core.quiet_hours import QuietHours
+from router.core.rates import read_channel_rules
+from router.settings import load_settings, load_toml
+from router.web.app import ENDPOINTS, make_app
+from router.web.auth import Open, Scope
+from tests.support import readme
+
+ROOT = Path(__file__).parents[1]
+LOCKS = ["requirements.lock", "requirements-test.lock", "bench/requirements.lock", ".ci/build.lock"]
+
+PUBLIC = {
+    "GET /healthz",
+    "GET /readyz",
+    "GET /openapi.json",
+}
+"""Addresses that anybody may call. A new one is a decision, so it is written down here too."""
+
+
+@cache
+def files() -> list[str]:
+    """What belongs to the repository: what git has or would add; in an unpacked archive, everything."""
+    if (ROOT / ".git").exists():
+        command = ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
+    else:
+        listed = [path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*")]
+        made = re.compile(r"(^|/)(\.venv|\.venv-bench|\.[a-z_]+_cache|\.hypothesis|__pycache__|build|dist|bench/out)/")
+        listed = [name for name in listed if not made.search(name)]
+    return [name for name in listed if (ROOT / name).is_file()]
+
+
+@cache
+def texts() -> dict[str, str]:
+    """Every file of the repository that is text, but for this one."""
+    found = {}
+    for name in files():
+        content = (ROOT / name).read_bytes()
+        if b"\0" not in content and name != "tests/test_project.py":
+            found[name] = content.decode("utf-8", "replace")
+    return found
+
+
+@pytest.mark.parametrize("name", readme.TABLES)
+def test_the_tables_of_the_readme_equal_the_code(name: str) -> None:
+    found = readme.between(name).search(readme.README.read_text("utf-8"))
+    assert found is not None, f"README.md lacks <!-- {name} -->"
+    assert found[0].strip() == readme.TABLES[name](), "run: .venv/bin/python -m tests.support.readme"
+
+
+def test_every_link_in_the_documents_leads_somewhere() -> None:
+    for name in [name for name in files() if name.endswith(".md")]:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", texts()[name]):
+            assert (ROOT / name).parent.joinpath(target).exists(), f"{name} points at {target}"
+
+
+def test_every_make_target_that_a_document_names_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", texts()["Makefile"], re.MULTILINE))
+    for name in [name for name in files() if name.endswith(".md")]:
+        named = set(re.findall(r"(?:`| {4})make ([a-z-]+)", texts()[name]))
+        assert named <= targets, name
+
+
+def test_every_command_of_the_procfile_exists() -> None:
+    assert isinstance(outreach, click.Group)
+    processes = dict(line.split(": ", 1) for line in texts()["Procfile"].splitlines())
+    assert set(processes) == {"release", "web", "worker"}
+    for command in processes.values():
+        program, *words = command.split()
+        assert program == "outreach"
+        with outreach.make_context(program, words, resilient_parsing=False) as context:
+            name, found, rest = outreach.resolve_command(context, words)
+            assert found is not None, name
+            found.make_context(name, rest).close()
+
+
+def test_every_address_has_an_access_rule() -> None:
+    for endpoint in ENDPOINTS:
+        where = f"{endpoint.method} {endpoint.public_path}"
+        assert isinstance(endpoint.access, (Scope, Open)), where
+        assert (endpoint.access is Open.WEBHOOK) == endpoint.path.startswith("/hooks/"), where
+        assert not (endpoint.access is Open.PUBLIC and "/api/" in endpoint.path), where
+    public = {f"{e.method} {e.public_path}" for e in ENDPOINTS if e.access is Open.PUBLIC}
+    assert public == PUBLIC
+
+
+def test_every_file_of_the_configuration_loads() -> None:
+    settings = load_settings()
+    loaded = {path.stem: load_toml(path.stem, settings) for path in (ROOT / "config").glob("*.toml")}
+    read_policy(loaded["policy"])
+    QuietHours.from_toml(loaded["quiet_hours"])
+    KeywordTable.from_toml(loaded["keywords"])
+    assert set(read_channel_rules(loaded["channels"])) >= set(REGISTRY), "each channel has its rates"
+
+
+def test_the_wheel_carries_everything_that_the_program_reads(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    carried = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    own = {name for name in files() if name.startswith(("router/", "channels/"))}
+    data = {f"router/_data/{name}" for name in files() if name.startswith(("templates/", "config/"))}
+    assert carried == own | data
+    assert "router/store/migrations/script.py.mako" in carried
+
+
+def _pins(lock: str) -> dict[str, str]:
+    return dict(re.findall(r"^([a-z0-9.-]+)==(\S+)", texts()[lock], re.MULTILINE))
+
+
+def test_the_locks_hold_what_the_project_asks_for() -> None:
+    project = tomllib.loads(texts()["pyproject.toml"])
+    wanted = project["project"]["dependencies"]
+    tested = wanted + project["project"]["optional-dependencies"]["test"]
+    for lock, lines in {
+        "requirements.lock": wanted,
+        "requirements-test.lock": tested,
+        ".ci/build.lock": project["build-system"]["requires"],
+    }.items():
+        pins = _pins(lock)
+        for requirement in map(Requirement, lines):
+            version = pins.get(canonicalize_name(requirement.name), "none")
+            assert version != "none", f"{lock} lacks {requirement.name}: run `make lock`"
+            assert requirement.specifier.contains(version, prereleases=True), f"{lock}: {requirement.name} {version}"
+
+
+def test_the_locks_agree_and_are_hashed() -> None:
+    run = _pins("requirements.lock")
+    assert run.items() <= _pins("requirements-test.lock").items()
+    for lock in LOCKS:
+        for name, version in _pins(lock).items():
+            assert re.search(rf"^{re.escape(name)}=={re.escape(version)} \\\n +--hash=sha256:", texts()[lock], re.MULTILINE)
+        assert "://" not in texts()[lock], f"{lock} names the place it was made at"
+        assert "--index" not in texts()[lock]
+
+
+def test_no_file_names_the_machine_it_was_written_on() -> None:
+    place = re.compile(r"(?<![\w./~-])/(?:root|work|home/[a-z]|Users)/|\.pyenv|pypi\.(?!org)")
+    for name, text in texts().items():
+        found = place.search(text)
+        assert found is None, f"{name}: …{text[max(0, found.start() - 30) : found.end() + 30]}…"
+
+
+@pytest.mark.parametrize(
+    ("body", "ci", "status"),
+    [
+        ("def test_it(): pytest.skip('no server')", "true", 1),
+        ("def test_it(): pytest.xfail('some day')", "true", 1),
+        ("def test_it(): pytest.skip('no server')", "", 0),
+        ("def test_it(): pass", "true", 0),
+    ],
+)
+def test_a_skip_counts_as_a_failure_in_ci(tmp_path: Path, body: str, ci: str, status: int) -> None:
+    (tmp_path / "test_one.py").write_text(f"import pytest\n{body}\n")
+    command = [sys.executable, "-m", "pytest", "-p", "tests.strict", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(tmp_path)]
+    run = subprocess.run(command, cwd=ROOT, env={**os.environ, "CI": ci}, capture_output=True, text=True, check=False)
+    assert run.returncode == status, run.stdout
