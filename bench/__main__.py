@@ -23,8 +23,10 @@ def main() -> None:
         parser.error(f"no such row: {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}")
 
     console = Console()
+    if not console.is_terminal:
+        console.width = 130
     cores = harness.Cores.choose()
-    console.print(f"{harness.machine()}; {cores}", highlight=False)
+    console.print(f"{harness.machine()}; {cores}; {harness.others_at_work()}", highlight=False)
     harness.OUT.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="scratch-", dir=harness.OUT))
     bench = Bench(console=console, cores=cores, folder=folder, quick=options.quick)

@@ -208,6 +208,12 @@ def interleaved(times: int, **what: Callable[[], dict[str, Any]]) -> dict[str, l
     return found
 
 
+def others_at_work() -> str:
+    """What else this machine had to do over the last minute: numbers from a busy one are worth little."""
+    load = os.getloadavg()[0]
+    return f"{load:.1f} processes wanted a core just before" + (": not a quiet machine" if load > 0.5 else "")
+
+
 def machine() -> str:
     """Processor, cores, memory, system and Python: without a host name."""
     processor = platform.processor() or platform.machine()
@@ -235,9 +241,9 @@ def commit() -> str:
 
 def show(rows: Sequence[Row], console: Console) -> None:
     """The table, and below it what one must know of each row."""
-    table = Table(title="Bench: ours beside its yardstick")
-    for column in ("row", "value", "unit", "yardstick", "its value", "ratio"):
-        table.add_column(column, justify="right" if column in ("value", "its value", "ratio") else "left")
+    table = Table(title="Ours beside its yardstick")
+    for column in ("row", "ours", "unit", "yardstick", "its own", "ratio"):
+        table.add_column(column, justify="right" if column in ("ours", "its own", "ratio") else "left")
     for row in rows:
         table.add_row(
             row.name,
@@ -251,11 +257,10 @@ def show(rows: Sequence[Row], console: Console) -> None:
     notes: dict[str, list[str]] = {}
     for row in rows:
         if row.columns:
-            notes.setdefault("\n".join(f"    {name}: {text}" for name, text in row.columns.items()), []).append(
-                row.name
-            )
+            text = "\n".join(f"  {name}: {text}" for name, text in row.columns.items())
+            notes.setdefault(text, []).append(row.name)
     for text, names in notes.items():
-        console.print(f"[bold]{', '.join(names)}[/bold]")
+        console.print(f"[bold]{', '.join(dict.fromkeys(names))}[/bold]")
         console.print(text, highlight=False)
 
 

@@ -12,6 +12,8 @@ from router.store.engine import Store
 from router.store.migrate import migrate
 from tests.support import postgres
 
+pytest_plugins = ["tests.strict"]
+
 
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:

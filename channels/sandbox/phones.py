@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import time
 from collections import Counter, deque
 from dataclasses import dataclass
 from functools import partial
@@ -86,9 +85,10 @@ class Phones:
 
     def arrived(self, phone: str, sender: str, text: str, number: int, code: int) -> None:
         """A text was accepted for a phone: show it, and let its owner answer if the script says so."""
-        self._world.memory.note("phone", phone, Entry("arrived", text, time.time(), number), sender)
+        now = self._world.clock()
+        self._world.memory.note("phone", phone, Entry("arrived", text, now, number), sender)
         if code:
-            self._world.memory.note("phone", phone, Entry("note", f"did not arrive ({code})", time.time()))
+            self._world.memory.note("phone", phone, Entry("note", f"did not arrive ({code})", now))
             return
         answer = self._script(phone)
         if answer:
@@ -135,7 +135,7 @@ class Phones:
 
     def _write(self, phone: str, number: str, text: str) -> Post | None:
         """A text leaves a phone: Twilio acts on keywords itself, then passes it on to our webhook."""
-        now = time.time()
+        now = self._world.clock()
         memory = self._world.memory
         memory.note("phone", phone, Entry("written", text, now))
         memory.counters["replies"] += 1
@@ -172,6 +172,6 @@ class Phones:
         """Accept what our webhook answered with ``<Response><Message>…``; a blocked phone gets nothing."""
         for match in _TWIML_MESSAGE.findall(answer.body):
             if not self.blocks(phone, number):
-                text, now, memory = unescape(_TAG.sub("", match)).strip(), time.time(), self._world.memory
+                text, now, memory = unescape(_TAG.sub("", match)).strip(), self._world.clock(), self._world.memory
                 accepted = memory.accepted.add("twilio", phone, number, "", text, now)
                 memory.note("phone", phone, Entry("arrived", text, now, accepted))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import time
 from base64 import b64encode
 from functools import partial
 from typing import Any
@@ -42,7 +41,7 @@ class EventWebhook:
             **unique,
             "email": email,
             "event": kind,
-            "timestamp": int(time.time()),
+            "timestamp": int(self._world.clock()),
             "smtp-id": message_id,
             "sg_event_id": secrets.token_urlsafe(18),
             "sg_message_id": secrets.token_urlsafe(12),
@@ -53,7 +52,7 @@ class EventWebhook:
     def _sign(self, body: bytes) -> Post | None:
         if not self._world.email_webhook:
             return None
-        timestamp = str(int(time.time()))
+        timestamp = str(int(self._world.clock()))
         signature = self._key.sign(timestamp.encode() + body, ec.ECDSA(hashes.SHA256()))
         return Post(
             url=self._world.email_webhook,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from types import TracebackType
 from typing import Any
@@ -29,7 +30,8 @@ class Sandbox:
     """Simulated Twilio, SMTP and SendGrid on loopback; a context manager that starts and closes itself.
 
     `memory.accepted` is every message a provider took, in order and never merged. With `keep_texts` and
-    `keep_conversations` at 0 it keeps no words at all, which is the fastest.
+    `keep_conversations` at 0 it keeps no words at all, which is the fastest. `clock` is Unix time as the providers see
+    it, for a demo that lives in another evening; waiting is always real.
     """
 
     def __init__(
@@ -45,9 +47,10 @@ class Sandbox:
         smtp_port: int = 0,
         keep_texts: int = 5_000,
         keep_conversations: int = 200,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.memory = Memory(keep_texts=keep_texts, keep_conversations=keep_conversations)
-        self.world = World(knobs or Knobs(), self.memory)
+        self.world = World(knobs or Knobs(), self.memory, clock)
         self.sms_webhook = sms_webhook
         self.email_webhook = email_webhook
         self._account = (account_sid, auth_token)

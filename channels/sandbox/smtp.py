@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 import re
-import time
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from functools import partial
@@ -31,6 +30,7 @@ SENTENCES = {
 }
 MAX_MAIL = 20_000_000
 _MESSAGE_ID = re.compile(rb"^message-id:\s*(<[^>\r\n]+>)", re.IGNORECASE | re.MULTILINE)
+_PLAIN_ADDRESS = re.compile(r"<([\w.+=-]{1,64}@[\w.-]{1,250})> *", re.ASCII)
 _ONE_CLICK = re.compile(r"<(https?://[^>\s]+)>")
 
 # aiosmtpd logs every command, mailboxes and all.
@@ -103,6 +103,7 @@ class Mailboxes:
     def _accept(self, address: str, sender: str, raw: bytes) -> str:
         world = self._world
         knobs = world.knobs
+        now = world.clock()
         head = raw.partition(b"\r\n\r\n")[0]
         found = _MESSAGE_ID.search(head)
         message_id = found.group(1).decode("utf-8", "replace") if found else ""
@@ -112,8 +113,8 @@ class Mailboxes:
         if not code and knobs.bounce_rate and world.lot("bounce", address, delivery) < knobs.bounce_rate:
             code = 550
         safe = address.replace("\t", " ")
-        number = world.memory.accepted.add("smtp", safe, sender.replace("\t", " "), delivery, raw, time.time(), code)
-        world.memory.note("mailbox", safe, Entry("note" if code else "arrived", "", time.time(), number))
+        number = world.memory.accepted.add("smtp", safe, sender.replace("\t", " "), delivery, raw, now, code)
+        world.memory.note("mailbox", safe, Entry("note" if code else "arrived", "", now, number))
         if delivery:
             unique.setdefault("delivery", delivery)
         if world.email_webhook:
@@ -141,7 +142,7 @@ class Mailboxes:
         elif lot < world.knobs.p_unsubscribe + world.knobs.p_complain:
             build = self._events.event("spamreport", address, message_id, unique)
             world.callbacks.schedule(world.knobs.reply_delay, build)
-            world.memory.note("mailbox", address, Entry("written", "reported as spam", time.time()))
+            world.memory.note("mailbox", address, Entry("written", "reported as spam", self._world.clock()))
 
     def unsubscribe(self, address: str, number: int, delay: float = 0.0) -> bool:
         """Press the mailbox's unsubscribe button: one POST as RFC 8058 (3.2) has it. False where there is none."""
@@ -153,7 +154,7 @@ class Mailboxes:
 
         def pressed(answer: Answer) -> None:
             words = f"unsubscribe button pressed: answered {answer.status or 'nothing'}"
-            self._world.memory.note("mailbox", address, Entry("written", words, time.time()))
+            self._world.memory.note("mailbox", address, Entry("written", words, self._world.clock()))
 
         self._world.callbacks.schedule(delay, lambda: post, pressed)
         return True
@@ -193,6 +194,14 @@ class MailClient(SMTP):
         """Leave the open connections."""
         self._sessions.discard(self)
         super().connection_lost(error)
+
+    def _getaddr(self, arg: str) -> tuple[str | None, str | None]:
+        """Read a plain address at once; aiosmtpd's own reader takes a quarter of the whole time of a mail."""
+        found = _PLAIN_ADDRESS.match(arg)
+        if found is not None:
+            return found[1], arg[found.end() :]
+        address, rest = super()._getaddr(arg)
+        return address, rest
 
     def close_soon(self) -> None:
         """Close once the answer that is about to be written is out."""

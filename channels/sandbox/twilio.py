@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hmac
 import json
-import time
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -143,7 +142,7 @@ class Twilio:
     def _accept(self, form: dict[str, str], to: str, sender: str) -> Reply:
         world = self._world
         knobs = world.knobs
-        now = time.time()
+        now = self._world.clock()
         callback = form.get("StatusCallback", "")
         delivery = _delivery(callback) if callback else ""
         code = knobs.fail.get(to, 0)
@@ -237,7 +236,7 @@ class Twilio:
     def _resource(self, row: Accepted | InboundSms) -> dict[str, Any]:
         if isinstance(row, InboundSms):
             return self._shape(row.sid, row.to, row.sender, row.text, row.at, "received", 0, "inbound")
-        age = time.time() - row.at
+        age = self._world.clock() - row.at
         step = self._world.knobs.receipt_delay
         status = "queued" if age < step else "sent" if age < 2 * step else "undelivered" if row.code else "delivered"
         code = row.code if status == "undelivered" else 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 
 from channels.sandbox.callbacks import Build, Callbacks
@@ -14,7 +14,9 @@ from channels.sandbox.memory import Memory
 class World:
     """The state behind one sandbox."""
 
-    def __init__(self, knobs: Knobs, memory: Memory) -> None:
+    def __init__(self, knobs: Knobs, memory: Memory, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        """Unix time, as the providers see it: in receipts, look-ups and signatures."""
         self.memory = memory
         self.callbacks = Callbacks(memory.counters)
         self.sms_webhook = ""

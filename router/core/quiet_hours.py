@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo
 from pydantic import ValidationError
 
 from router.core.errors import BadInput
-from router.core.quiet_hours_file import DEFAULT, QuietHoursFile, Week, common_week
+from router.core.quiet_hours_file import DEFAULT, QuietHoursFile, Week, check_never_empty, common_week
 from router.core.zones import COUNTRY_ALIASES, known_zone, zones_of_country
 
 _MEMO_LIMIT = 8_192
@@ -50,11 +50,13 @@ class QuietHours:
     def from_toml(cls, data: Mapping[str, Any], *, file: str = "quiet_hours.toml") -> Self:
         """Check the file's content; raises `BadInput` with file, key and sentence."""
         try:
-            return cls(QuietHoursFile.model_validate(data))
+            rules = QuietHoursFile.model_validate(data)
         except ValidationError as error:
             first = error.errors()[0]
-            place = ": ".join(filter(None, (file, ".".join(str(part) for part in first["loc"]))))
-            raise BadInput(first["msg"].removeprefix("Value error, "), place=place) from None
+            place = ".".join(str(part) for part in first["loc"])
+            raise BadInput(first["msg"].removeprefix("Value error, "), place=f"{file}: {place}") from None
+        check_never_empty(rules, file=file)
+        return cls(rules)
 
     def window(
         self, channel: str, zone: str, country: str, at: datetime, *, purpose: str = "asks", area: str = ""

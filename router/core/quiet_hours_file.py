@@ -11,6 +11,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from router.core.errors import BadInput
 from router.core.zones import known_zone
 
 DEFAULT = "default"
@@ -110,24 +111,40 @@ class QuietHoursFile(_Section):
     fundraising: _Fundraising | None = None
     unknown: dict[Annotated[str, Field(pattern=r"^([A-Z]{2}|default)$")], _Unknown]
 
-    @model_validator(mode="after")
-    def _never_empty(self) -> Self:
-        """Every combination that can be asked for must leave some time in the week."""
-        if DEFAULT not in self.channels:
-            raise ValueError("channels.default is missing: the hours of channels that have none of their own")
-        if DEFAULT not in self.unknown:
-            raise ValueError("unknown.default is missing: the window for members of whom nothing is known")
-        for channel, days in self.channels.items():
-            rules = self.fundraising if self.fundraising and channel in self.fundraising.channels else None
-            stand_ins: list[tuple[str, list[Week]]] = [("", []), *((c, [u.week()]) for c, u in self.unknown.items())]
-            areas = ["", *rules.areas] if rules else [""]
-            for country, stand_in in stand_ins:
-                for area in areas:
-                    where = country or area.partition("-")[0]
-                    narrower = rules.weeks(where, area) if rules else []
-                    if not any(common_week([days.week(), *stand_in, *narrower])):
-                        raise ValueError(f"no hour of the week is left for {channel} {country} {area}".rstrip())
-        return self
+
+def check_never_empty(rules: QuietHoursFile, *, file: str) -> None:
+    """Raise `BadInput` unless every combination that can be asked for leaves some time in the week."""
+    for section in ("channels", "unknown"):
+        if DEFAULT not in getattr(rules, section):
+            raise BadInput(
+                "this section is missing; it is for what has no section of its own",
+                place=f"{file}: {section}.{DEFAULT}",
+            )
+    for channel, days in rules.channels.items():
+        money = rules.fundraising if rules.fundraising and channel in rules.fundraising.channels else None
+        _refuse_empty([days.week(), *(money.weeks("", "") if money else [])], f"{file}: channels.{channel}")
+        if money:
+            _check_areas(money, days.week(), file)
+        for country, row in rules.unknown.items():
+            narrower = money.weeks(country, "") if money else []
+            _refuse_empty([days.week(), row.week(), *narrower], f"{file}: unknown.{country}.window", channel)
+
+
+def _check_areas(money: _Fundraising, week: Week, file: str) -> None:
+    """Each area alone, and all of a country together, since these apply where the member's state is not known."""
+    together: dict[str, list[Week]] = {}
+    for area in money.areas:
+        _refuse_empty([week, *money.weeks("", area)], f"{file}: fundraising.areas.{area}")
+    for area in money.areas:
+        weeks = together.setdefault(area.partition("-")[0], [week])
+        weeks += money.weeks("", area)
+        _refuse_empty(weeks, f"{file}: fundraising.areas.{area}")
+
+
+def _refuse_empty(weeks: list[Week], place: str, channel: str = "") -> None:
+    if not any(common_week(weeks)):
+        what = f" on {channel}" if channel else ""
+        raise BadInput(f"together with the other rules this leaves no hour of the week{what}", place=place)
 
 
 def common_week(weeks: Iterable[Week]) -> Week:

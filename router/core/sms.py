@@ -11,6 +11,7 @@ the parts of a concatenated message.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 BASIC = (
@@ -25,6 +26,7 @@ GSM_SINGLE, GSM_PART = 160, 153
 UCS_SINGLE, UCS_PART = 70, 67
 
 _GSM = frozenset(BASIC + EXTENSION)
+_IS_BASIC = re.compile("[" + re.escape(BASIC) + "]*")
 _IS_GSM = re.compile("[" + re.escape(BASIC + EXTENSION) + "]*")
 _EXTENDED = re.compile("[" + re.escape(EXTENSION) + "]")
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
@@ -53,9 +55,10 @@ def count_segments(text: str) -> SegmentCount:
         if not rest.translate(None, _ASCII_EXTENSION):
             return _gsm(text, len(rest))
         return _ucs(text)
+    if _IS_BASIC.fullmatch(text):
+        return _plain(len(text))
     if _IS_GSM.fullmatch(text):
-        extended = len(_EXTENDED.findall(text))
-        return _gsm(text, extended) if extended else _plain(len(text))
+        return _gsm(text, len(_EXTENDED.findall(text)))
     return _ucs(text)
 
 
@@ -64,23 +67,28 @@ def gsm_culprits(text: str) -> list[str]:
     return [c for c in dict.fromkeys(text) if c not in _GSM]
 
 
+@lru_cache(maxsize=4096)
 def _plain(septets: int) -> SegmentCount:
     return SegmentCount("GSM-7", _parts(septets, GSM_SINGLE, GSM_PART), septets)
+
+
+@lru_cache(maxsize=4096)
+def _plain_ucs(units: int) -> SegmentCount:
+    return SegmentCount("UCS-2", _parts(units, UCS_SINGLE, UCS_PART), units)
 
 
 def _gsm(text: str, extended: int) -> SegmentCount:
     septets = len(text) + extended
     if septets <= GSM_SINGLE:
-        return SegmentCount("GSM-7", 1, septets)
+        return _plain(septets)
     return SegmentCount("GSM-7", _unbroken(text, _EXTENDED, GSM_PART), septets)
 
 
 def _ucs(text: str) -> SegmentCount:
-    pairs = len(_ASTRAL.findall(text))
-    units = len(text) + pairs
-    if pairs and units > UCS_SINGLE:
+    units = len(text.encode("utf-16-le", "surrogatepass")) // 2
+    if units > UCS_SINGLE and units > len(text):
         return SegmentCount("UCS-2", _unbroken(text, _ASTRAL, UCS_PART), units)
-    return SegmentCount("UCS-2", _parts(units, UCS_SINGLE, UCS_PART), units)
+    return _plain_ucs(units)
 
 
 def _parts(units: int, single: int, part: int) -> int:

@@ -128,7 +128,7 @@ class Book:
         """Household → household that it became part of."""
         self.households = 0
         """Households found."""
-        self.records_folded = 0
+        self.records_joined = 0
 
     def add(self, person: Person) -> None:
         """Enter a member of the ledger, with addresses."""
@@ -183,7 +183,7 @@ class Book:
     # ── finding ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _find(self, row: Ready) -> list[Person] | None:
-        """The records of the person that the row means, oldest first; none for a new one, None where nobody can tell."""
+        """The records of the person that the row means, oldest first: none if new, None where nobody can tell."""
         owner = self._by_key.get(row.external_id) if row.external_id else None
         here = {number: person for a in row.addresses for number, person in self._at.get(a.hash, {}).items()}
         same = [
@@ -238,10 +238,10 @@ class Book:
                 setattr(person, name, value)
                 person.changed = True
         zone = (row.zone, row.zone_source)
-        if row.zone and ZONE_RANK[row.zone_source] >= ZONE_RANK[person.zone_source]:
-            if zone != (person.zone, person.zone_source):
-                person.zone, person.zone_source = zone
-                person.changed = True
+        known_better = ZONE_RANK[row.zone_source] < ZONE_RANK[person.zone_source]
+        if row.zone and not known_better and zone != (person.zone, person.zone_source):
+            person.zone, person.zone_source = zone
+            person.changed = True
         if row.external_id and person.external_id is None:
             person.external_id = row.external_id
             self._by_key[row.external_id] = person
@@ -280,10 +280,8 @@ class Book:
                     self._record(person, known, place, UNCONFIRMED, None)
                 return False
         elif claim.state == REVOKED:
-            if known.consent == GRANTED and claim.at is not None:
-                # Since this no the person has said yes: at least one dated yes is younger.
-                if any(e.state == GRANTED and e.at is not None and e.at > claim.at for e in before):
-                    return True
+            if known.consent == GRANTED and any(_younger(e, claim) for e in before if e.state == GRANTED):
+                return True
         elif known.consent != NONE:
             return True
         if not any(_same(earlier, claim) for earlier in before):
@@ -338,7 +336,7 @@ class Book:
             self._share([kept, lost])
         kept.changed = True
         del self.people[lost.id]
-        self.records_folded += 1
+        self.records_joined += 1
         self._into[lost.id] = kept.id
         if not lost.fresh:
             self._lost.append(lost.id)
@@ -371,6 +369,11 @@ def _keys_agree(one: str | None, other: str | None) -> bool:
 
 def _one_key(people: Iterable[Person]) -> bool:
     return len({person.external_id for person in people} - {None}) <= 1
+
+
+def _younger(earlier: Claim, claim: Claim) -> bool:
+    """Whether what was said before was said later; without dates the latest news counts."""
+    return earlier.at is not None and claim.at is not None and earlier.at > claim.at
 
 
 def _same(earlier: Claim, claim: Claim) -> bool:

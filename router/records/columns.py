@@ -1,4 +1,4 @@
-"""What the columns of a file mean: header synonyms, profiles of other tools, and the words in cells. Data: import.toml."""
+"""What the columns of a file mean: header synonyms, profiles of other tools, and words in cells (``import.toml``)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-
-
 
 from router.core.data import data_folder
 from router.core.errors import BadInput
@@ -132,7 +130,7 @@ def said(rules: ColumnRules, text: str) -> str | None:
 def plan_columns(
     rules: ColumnRules, header: Sequence[str], *, profile: str = "", mapping: Mapping[str, str] | None = None
 ) -> Plan:
-    """Decide what each column means. Raises `BadInput` where the file has no header row or nothing to reach people by."""
+    """Decide what each column means. Raises `BadInput` without a header row or anything to reach people by."""
     folded = [fold(name) for name in header]
     chosen = _profile(rules, set(folded), profile)
     known = {*rules.fields, IGNORE, ATTRIBUTE}
@@ -200,7 +198,10 @@ def _mapping(mapping: Mapping[str, str], headers: Sequence[str], known: set[str]
 
 def _no_address(header: Sequence[str]) -> BadInput:
     if any("@" in cell or re.fullmatch(r"[+(]?\d[\d ()./-]{6,}", cell.strip()) for cell in header):
-        return BadInput("the file has no header row; its first row must name the columns, such as name, phone, email", place="line 1")
+        return BadInput(
+            "the file has no header row; its first row must name the columns, such as name, phone, email",
+            place="line 1",
+        )
     names = ", ".join(name[:40] for name in header[:12])
     return BadInput(
         f"no column holds a phone number or mailbox; the columns are {names}. Name one of them phone or email,"

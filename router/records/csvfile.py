@@ -86,7 +86,9 @@ def inspect(path: Path, *, encoding: str = "", delimiter: str = "") -> CsvFile:
     if not any(cell.strip() for cell in header):
         raise BadInput("the file is empty; its first row must name the columns", place="line 1")
     if len(header) > MAX_COLUMNS:
-        raise BadInput(f"the file has {len(header):,} columns; at most {MAX_COLUMNS} can be read", place=f"line {start}")
+        raise BadInput(
+            f"the file has {len(header):,} columns; at most {MAX_COLUMNS} can be read", place=f"line {start}"
+        )
     return CsvFile(path, size, sha256, encoding, delimiter, tuple(cell.strip() for cell in header), start)
 
 
@@ -126,7 +128,9 @@ class Reader:
             except csv.Error:
                 cells = None
             if cells is None or self._swallowed(cells):
-                yield Row(start, [], "a quotation mark in this row is never closed; the rows below were read without it")
+                yield Row(
+                    start, [], "a quotation mark in this row is never closed; the rows below were read without it"
+                )
                 lines.rewind(1)
                 reader = csv.reader(lines, delimiter=self._file.delimiter)
             elif any(cells):
@@ -154,8 +158,8 @@ class Reader:
                 return Row(
                     line,
                     [],
-                    f"this row has {len(cells)} cells where the header has {self._width}; a cell that holds the delimiter"
-                    " needs quotation marks around it",
+                    f"this row has {len(cells)} cells where the header has {self._width};"
+                    " a cell that holds the delimiter needs quotation marks around it",
                 )
             del cells[self._width :]
         for place, cell in enumerate(cells):
@@ -169,7 +173,7 @@ class _LineTooLong(Exception):  # noqa: N818 private
 
 
 class _Lines:
-    """The physical lines of a file for `csv.reader`; remembers those of the present row, so that it can be read again."""
+    """The physical lines of a file for `csv.reader`. Remembers those of the present row, to give them out again."""
 
     def __init__(self, file: io.TextIOBase) -> None:
         self._file = file

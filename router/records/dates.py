@@ -10,9 +10,19 @@ DateOrder = Literal["dmy", "mdy"]
 
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}([T ].*)?")
 _NUMBERS = re.compile(r"(\d{1,4})([./-])(\d{1,2})\2(\d{2,4})(?:[ ,T]+(.*))?")
-_WORDS = re.compile(r"(?:[a-z]+, ?)?(?:([a-z]{3,9})\.? (\d{1,2})(?:st|nd|rd|th)?,?|(\d{1,2})(?:st|nd|rd|th|\.)? ([a-z]{3,9})\.?,?) (\d{4})(?:,? (.*))?", re.I)
+_WORDS = re.compile(
+    r"(?:[a-z]+, ?)?"
+    r"(?:([a-z]{3,9})\.? (\d{1,2})(?:st|nd|rd|th)?,?|(\d{1,2})(?:st|nd|rd|th|\.)? ([a-z]{3,9})\.?,?)"
+    r" (\d{4})(?:,? (.*))?",
+    re.IGNORECASE,
+)
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)? ?([ap]m)?(?: ?(?:utc|gmt|z|[+]00:?00))?", re.I)
-_MONTHS = {name: n for n, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
+_MONTHS = {
+    name: number
+    for number, name in enumerate(
+        ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"), 1
+    )
+}
 
 
 def day_order(region: str) -> DateOrder:

@@ -1,4 +1,4 @@
-"""Two records of the ledger turn out to be one person: everything of the one becomes the other's (DESIGN.md 6, rule 19)."""
+"""Two records turn out to be one person: everything of the one becomes the other's (DESIGN.md 6, rule 19)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ async def merge_records(connection: AsyncConnection, *, keep: int, lose: int) ->
         "UPDATE inbound SET member_id = :keep WHERE member_id = :lose",
         "UPDATE action SET member_id = :keep WHERE member_id = :lose",
         "UPDATE consent SET member_id = :keep WHERE member_id = :lose",
-        "DELETE FROM member_tag WHERE member_id = :lose AND tag IN (SELECT tag FROM member_tag WHERE member_id = :keep)",
+        "DELETE FROM member_tag WHERE member_id = :lose"
+        " AND tag IN (SELECT tag FROM member_tag WHERE member_id = :keep)",
         "UPDATE member_tag SET member_id = :keep WHERE member_id = :lose",
         "DELETE FROM member WHERE id = :lose",
     ):
@@ -78,9 +79,10 @@ async def _cancel_doubles(connection: AsyncConnection, ids: dict[str, int], move
 async def _join_purses(connection: AsyncConnection, keep: int, lose: int) -> None:
     """What either record was asked counts for the person."""
     rows = await connection.execute(
-        text("SELECT id, coalesce(household_id, id) FROM member WHERE id IN (:keep, :lose)"), {"keep": keep, "lose": lose}
+        text("SELECT id, coalesce(household_id, id) FROM member WHERE id IN (:keep, :lose)"),
+        {"keep": keep, "lose": lose},
     )
-    holders = {number: holder for number, holder in rows.all()}
+    holders: dict[int, int] = {row[0]: row[1] for row in rows}
     mine = holders.get(keep, keep)
     slots = await lock_budgets(connection, {mine, lose})
     if slots.get(lose):

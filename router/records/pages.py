@@ -166,8 +166,7 @@ async def _write_changes(connection: AsyncConnection, people: Sequence[Person]) 
         await connection.execute(text(f"UPDATE member SET {sets} WHERE id = :id"), changed)  # noqa: S608
     addresses = [
         {"id": known.id, "consent": known.consent, "rank": known.rank}
-        for person in people
-        for known in person.addresses.values()
+        for known in sorted((k for p in people for k in p.addresses.values()), key=lambda known: known.id)
         if known.changed and not known.fresh
     ]
     if addresses:
@@ -176,7 +175,7 @@ async def _write_changes(connection: AsyncConnection, people: Sequence[Person]) 
             "UPDATE address SET rank = :rank,"
             " consent = CASE WHEN consent = 'revoked' THEN consent ELSE CAST(:consent AS varchar) END WHERE id = :id"
         )
-        await connection.execute(text(statement), sorted(addresses, key=lambda row: row["id"]))
+        await connection.execute(text(statement), addresses)
 
 
 def _value(connection: AsyncConnection, name: str) -> str:
@@ -188,7 +187,9 @@ async def _join_budgets(connection: AsyncConnection, purses: dict[int, int]) -> 
     if not purses:
         return
     ids = sorted(purses)
-    spent = {row[0] for row in await _of(connection, ("holder", "slots"), "contact_budget", "holder", ids) if row[1] != "[]"}
+    spent = {
+        row[0] for row in await _of(connection, ("holder", "slots"), "contact_budget", "holder", ids) if row[1] != "[]"
+    }
     if not spent:
         return
     slots = await lock_budgets(connection, {*spent, *(purses[holder] for holder in spent)})

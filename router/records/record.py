@@ -6,9 +6,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import lru_cache
 from typing import Annotated, Literal
-from zoneinfo import available_timezones
 
 import phonenumbers
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -16,13 +14,15 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from router.core.address import address_hash, parse_email, parse_phone
 from router.core.errors import BadAddress, BadInput
 from router.core.model import ConsentState, LegalBasis
-from router.core.zones import zone_of
+from router.core.zones import country_of_phone, known_zone, zone_of
 
 CHANNELS = ("sms", "email", "whatsapp")
 """The channels of phones and mailboxes, best liked first where nobody says otherwise."""
 
 MAX_ATTRIBUTES = 50
 MAX_TAGS = 100
+_AMERICAN = ("US", "PR", "GU", "VI", "AS", "MP")
+"""The USA and their territories, where the TCPA holds too."""
 Report = Callable[[str, str], None]
 """Told of (field, sentence) for each part that cannot be used."""
 
@@ -163,7 +163,7 @@ def prepare(record: MemberRecord, reading: Reading, report: Report, *, line: int
     region = country if country in phonenumbers.SUPPORTED_REGIONS else reading.region
     phone = _address(parse_phone, record.phone, region, report=report, field="phone")
     email = _address(parse_email, record.email, report=report, field="email")
-    zone, zone_source = _zone(record, phone, country, report)
+    zone, zone_source = _zone(record, phone, reading.region, report)
     return Ready(
         line=line,
         first_name=record.first_name.strip(),
@@ -194,17 +194,15 @@ def _address(parse: Callable[..., str], raw: str, *rest: str, report: Report, fi
         return ""
 
 
-def _zone(record: MemberRecord, phone: str, country: str, report: Report) -> tuple[str, str]:
+def _zone(record: MemberRecord, phone: str, region: str, report: Report) -> tuple[str, str]:
     if record.zone:
-        if record.zone in _zones():
+        if known_zone(record.zone) is not None:
             return record.zone, "given"
         report("zone", "is not an IANA time zone name such as Europe/Berlin; it was left out")
-    return zone_of(country=country, postcode=record.postcode.strip(), phone=phone)
-
-
-@lru_cache(maxsize=1)
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+    # Postcodes look alike in many countries: ours is the best guess where neither country nor phone names another.
+    postcode = record.postcode.strip()
+    country = record.country or (region if postcode and not phone else "")
+    return zone_of(country=country, postcode=postcode, phone=phone)
 
 
 def _addresses(
@@ -258,15 +256,11 @@ def _claim(consent: ConsentRecord, source: str) -> Claim:
 
 
 def is_american(phone: str, country: str) -> bool:
-    """Whether US rules on texting cover this number: it is one of the USA, or +1 and its owner lives there."""
-    return phone.startswith("+1") and (country == "US" or _area(phone[:5]) == "US")
+    """Whether US rules on texting cover this number: it is one of the USA, or +1 and its owner lives there.
 
-
-@lru_cache(maxsize=1000)
-def _area(prefix: str) -> str:
-    """The country of a North American area code, "US" where nobody knows."""
-    parsed = phonenumbers.PhoneNumber(country_code=1, national_number=int(prefix[2:] + "2345678"))
-    return phonenumbers.region_code_for_number(parsed) or "US"
+    A +1 number that no country can be told of counts as one of the USA.
+    """
+    return phone.startswith("+1") and (country in _AMERICAN or country_of_phone(phone) in ("", *_AMERICAN))
 
 
 def _ms(moment: datetime | None) -> int | None:

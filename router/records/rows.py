@@ -34,8 +34,8 @@ class RowReader:
         """The person of one row; `report` is told of (column, sentence). None where nothing of it can be used."""
         row = _Cells(self.plan, cells, report)
         values: dict[str, Any] = {
-            "phone": "" if self._is_yes(row, "phone_dead", "phone") else row.take("phone"),
-            "email": "" if self._is_yes(row, "email_dead", "email") else row.take("email"),
+            "phone": "" if self._is_dead(row, "phone") else row.short("phone", 100),
+            "email": "" if self._is_dead(row, "email") else row.short("email", 320),
             "locale": self._locale(row),
             "country": self._country(row),
             "zone": row.take("zone"),
@@ -49,7 +49,9 @@ class RowReader:
         tags = row.take("tags")
         values["tags"] = [t for tag in _SPLIT.split(tags) if (t := tag.strip()[:200])][:MAX_TAGS] if tags else []
         order = row.take("channel_order")
-        values["channel_order"] = [_channel(c) for c in re.split(r"[;,|/>\n]", order) if c.strip()][:20] if order else []
+        values["channel_order"] = (
+            [_channel(c) for c in re.split(r"[;,|/>\n]", order) if c.strip()][:20] if order else []
+        )
         values["consents"] = list(self._consents(row, values))
         try:
             return MemberRecord.model_validate(values)
@@ -84,11 +86,10 @@ class RowReader:
 
     def _attributes(self, row: _Cells) -> dict[str, str]:
         found = {}
-        for place, name in self.plan.attributes:
-            value = row.at(place, name)
+        for name, value in row.attributes:
             if len(value) > 2_000:
                 row.report(name, "is longer than 2,000 characters; it was left out")
-            elif value:
+            else:
                 found[name] = value
         return found
 
@@ -112,9 +113,24 @@ class RowReader:
     def _said(self, text: str) -> str | None:
         return said(self.rules, text) if len(text) <= 40 else None
 
-    def _is_yes(self, row: _Cells, field: str, address: str) -> bool:
-        """Whether a column says that an address is dead. A date means yes."""
-        text = row.take(field)
+    def suppressed(self, cells: list[str], report: Report) -> tuple[str, str, datetime | None] | None:
+        """(phone, mailbox, since when) of one row of an old tool's unsubscribes and bounces; None where it says that
+        this person is still subscribed."""
+        row = _Cells(self.plan, cells, lambda column, sentence: None)
+        answers = [self._answer(row, field) for field in ("consent", "email_consent", "sms_consent")]
+        silent = [self._answer(row, field, turned=True) for field in _SILENT]
+        if any(state == "granted" for state, _ in answers) and not any(
+            state == "revoked" for state, _ in (*answers, *silent)
+        ):
+            report(self.plan.header("consent"), "this row says that the person is subscribed; it was not suppressed")
+            return None
+        moments = [at for _, at in (*silent, *answers) if at] + [self._moment(row, "consent_date")]
+        row.report = report
+        return row.short("phone", 100), row.short("email", 320), moments[0]
+
+    def _is_dead(self, row: _Cells, address: str) -> bool:
+        """Whether a column says that the phone or mailbox does not work. A date means yes."""
+        text = row.take(f"{address}_dead")
         if not text or self._said(text) in ("no", "unsaid"):
             return False
         if row.take(address):
@@ -145,7 +161,8 @@ class RowReader:
                 state, at = no, no_at
             elif state is not None:
                 at = self._moment(row, f"{channel}_consent_date") or asserted or at
-            if state is not None:
+            reachable = channel in there or (channel == "whatsapp" and "sms" in there) or channel not in _CONSENTS
+            if state is not None and reachable:
                 found.append(self._consent(row, channel, state, at))
         return found
 
@@ -183,36 +200,43 @@ _CONSENT_FIELDS = frozenset(
 )
 
 
-class _Cells:
-    """The cells of one row by field."""
+_SILENT = ("refused", "email_refused", "sms_refused", "email_dead", "phone_dead")
 
-    __slots__ = ("_cells", "_count", "_plan", "report")
+
+class _Cells:
+    """The cells of one row by field: the first of a field's columns that is not empty, trimmed."""
+
+    __slots__ = ("_plan", "_values", "attributes", "report")
 
     def __init__(self, plan: Plan, cells: list[str], report: Report) -> None:
         self._plan = plan
-        self._cells = cells
-        self._count = len(cells)
         self.report = report
+        self._values: dict[str, str] = {}
+        count = len(cells)
+        for field, places in plan.fields.items():
+            for place in places:
+                if place < count and (text := cells[place].strip()) and self._is_readable(text, place):
+                    self._values[field] = text
+                    break
+        self.attributes = [
+            (name, text)
+            for place, name in plan.attributes
+            if place < count and (text := cells[place].strip()) and self._is_readable(text, place)
+        ]
 
-    def at(self, place: int, name: str) -> str:
-        """One cell, trimmed; "" where it is missing or has characters that its encoding does not know."""
-        text = self._cells[place].strip() if place < self._count else ""
-        if text and _BROKEN in text:
-            self.report(name, "has characters that cannot be read in this encoding; it was left out")
-            return ""
-        return text
+    def _is_readable(self, text: str, place: int) -> bool:
+        if _BROKEN in text:
+            self.report(self._plan.headers[place], "has characters that are not in this encoding; it was left out")
+            return False
+        return True
 
     def take(self, field: str) -> str:
-        """The first of a field's columns that is not empty."""
-        for place in self._plan.fields.get(field, ()):
-            text = self.at(place, self._plan.headers[place])
-            if text:
-                return text
-        return ""
+        """What the row says of a field, "" where it says nothing."""
+        return self._values.get(field, "")
 
     def short(self, field: str, limit: int) -> str:
-        """The same, if it is not too long to be meant."""
-        text = self.take(field)
+        """The same on one line, if it is not too long to be meant."""
+        text = self._values.get(field, "")
         if len(text) > limit:
             self.complain(field, f"is longer than {limit} characters; it was left out")
             return ""

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, StaticPool
 
@@ -96,8 +96,10 @@ class Store:
                 async with self.write() as connection:
                     return await work(connection)
             except DBAPIError as error:
-                if attempt == _TRIES - 1 or not _worth_another_try(error):
+                if not _worth_another_try(error):
                     raise
+                if attempt == _TRIES - 1:
+                    raise Unavailable("the database is too busy") from error
                 await asyncio.sleep(0.02 * 2**attempt)
         raise AssertionError("unreachable")
 
@@ -165,8 +167,20 @@ def _dumps(value: Any) -> str:
 
 
 def _worth_another_try(error: DBAPIError) -> bool:
-    state = getattr(error.orig, "sqlstate", None) or getattr(getattr(error.orig, "__cause__", None), "sqlstate", None)
-    return state in _RETRIED or "database is locked" in str(error.orig)
+    name = str(getattr(error.orig, "sqlite_errorname", ""))
+    return _sqlstate(error) in _RETRIED or name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+
+
+def _is_gone(error: DBAPIError) -> bool:
+    name = getattr(error.orig, "sqlite_errorname", None)
+    if name is not None:
+        return str(name).startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY"))
+    gone = ("57P01", "57P02", "57P03", "53300", "53100")
+    return error.connection_invalidated or isinstance(error, InterfaceError) or _sqlstate(error) in gone
+
+
+def _sqlstate(error: DBAPIError) -> str:
+    return getattr(error.orig, "sqlstate", None) or getattr(getattr(error.orig, "__cause__", None), "sqlstate", None) or ""
 
 
 @contextlib.contextmanager
@@ -176,11 +190,7 @@ def _gone_is_unavailable() -> Any:
         yield
     except (ConnectionError, TimeoutError, OSError) as error:
         raise Unavailable("the database does not answer") from error
-    except (OperationalError, InterfaceError) as error:
-        if _worth_another_try(error):
-            raise
-        raise Unavailable(f"the database does not answer ({type(error.orig).__name__})") from error
     except DBAPIError as error:
-        if error.connection_invalidated or getattr(error.orig, "sqlstate", "") in ("57P01", "57P02", "57P03", "53300"):
-            raise Unavailable("the database is restarting") from error
+        if _is_gone(error):
+            raise Unavailable(f"the database does not answer ({type(error.orig).__name__})") from error
         raise

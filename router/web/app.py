@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 
 from aiohttp import web
@@ -52,7 +51,7 @@ def make_app(runtime: Runtime, receiver: Receiver, *, max_upload: int = MAX_UPLO
     app[keys.GUARD] = Guard(runtime.store)
     app[keys.BRAKE] = GuessBrake(runtime.limits, trusted_proxy=runtime.settings.trusted_proxy)
     app[keys.OPENAPI] = openapi_document(ENDPOINTS, server=runtime.settings.public_url.rstrip("/"))
-    app[keys.IMPORTS] = {}
+    app[keys.IMPORTS_UNDER_WAY] = set()
     app[keys.MAX_UPLOAD] = max_upload
     for endpoint in ENDPOINTS:
         handler = handler_of(endpoint)
@@ -85,8 +84,6 @@ async def _add_headers(request: web.Request, response: web.StreamResponse) -> No
         response.headers.setdefault(name, value)
     if request.app[keys.RUNTIME].settings.public_url.startswith("https://"):
         response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
-    if "id" in request:
-        response.headers["X-Request-Id"] = request["id"]
     response.headers.popall("Server", None)
 
 
@@ -95,8 +92,7 @@ async def _background(app: web.Application) -> AsyncIterator[None]:
     runtime = app[keys.RUNTIME]
     async with idempotency.sweeping(runtime.store, runtime.clock):
         yield
-        tasks = list(app[keys.IMPORTS].values())
+        tasks = app[keys.IMPORTS_UNDER_WAY].copy()
         for task in tasks:
             task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -71,7 +71,7 @@ class Endpoint:
     @property
     def public_path(self) -> str:
         """As OpenAPI writes it: ``/api/v1/campaigns/{id}``."""
-        return re.sub(r"\{(\w+):[^/]+\}", r"{\1}", self.path)
+        return re.sub(r"\{(\w+):(?:[^{}]|\{[^{}]*\})*\}", r"{\1}", self.path)
 
 
 Registry = list[Endpoint]

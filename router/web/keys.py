@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from aiohttp import web
 
@@ -15,7 +16,7 @@ RECEIVER = web.AppKey("receiver", Receiver)
 GUARD = web.AppKey("guard", Guard)
 BRAKE = web.AppKey("brake", GuessBrake)
 OPENAPI = web.AppKey("openapi", bytes)
-IMPORTS = web.AppKey("imports", dict[int, asyncio.Task[object]])
-"""Imports under way in this process, by number."""
+IMPORTS_UNDER_WAY = web.AppKey("imports_under_way", set[asyncio.Task[Any]])
+"""Imports that this process is at."""
 MAX_UPLOAD = web.AppKey("max_upload", int)
 """Bytes of the largest file that is taken."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -25,6 +26,7 @@ PAGE_PATHS = ("/a/", "/u/")
 """Below these an error is a page for a person, not a document for a program."""
 
 _CHANNEL_WORDS = {"sms": "text messages", "email": "emails", "whatsapp": "WhatsApp messages"}
+_ASCII = "".join(map(chr, range(0x21, 0x7F)))
 _TOKEN = "{token:[^/]{1,200}}"  # noqa: S105 - a route pattern
 
 _pages = Environment(
@@ -105,13 +107,16 @@ def _unknown() -> ProblemError:
 
 
 def _location(destination: str) -> str:
+    """A destination as the header wants it: ASCII, and otherwise letter for letter as its author wrote it."""
     try:
-        url = URL(destination, encoded=destination.isascii())
+        parts = urlsplit(destination)
+        authority = URL(destination).raw_authority
     except ValueError:
         raise _unknown() from None
-    if url.scheme not in ("http", "https") or not url.host:
+    if parts.scheme not in ("http", "https") or not authority:
         raise _unknown()
-    return str(url)
+    rest = destination.partition("://")[2][len(parts.netloc) :]
+    return f"{parts.scheme}://{authority}{quote(rest, safe=_ASCII)}"
 
 
 def _page(

@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 
 from router import actions
 from router.actions import ActionResult
+from router.core.errors import BadAddress
 from router.records.members import MemberRecord, UpsertResult, upsert_member
 from router.web.auth import Scope
 from router.web.bodies import LARGEST_INTEGER
@@ -69,14 +70,17 @@ async def put_member(call: Call, body: MemberRecord) -> UpsertResult:
     summary="Record what a member did; the same external_id twice counts once",
 )
 async def record_action(call: Call, body: ActionIn) -> tuple[int, ActionResult]:
-    result = await actions.record_action(
-        call.runtime,
-        member_id=body.member_id,
-        phone=body.phone,
-        email=body.email,
-        external_id=body.external_id,
-        kind=body.kind,
-        campaign_id=body.campaign_id,
-        at=body.at or call.now,
-    )
+    try:
+        result = await actions.record_action(
+            call.runtime,
+            member_id=body.member_id,
+            phone=body.phone,
+            email=body.email,
+            external_id=body.external_id,
+            kind=body.kind,
+            campaign_id=body.campaign_id,
+            at=body.at or call.now,
+        )
+    except BadAddress as error:
+        raise BadAddress(error.sentence, place="phone" if body.phone else "email") from None
     return (201 if result.new else 200), result

@@ -135,7 +135,6 @@ def answering_problems(page: Render, page_paths: tuple[str, ...]) -> Middleware:
 
     @web.middleware
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
-        request["id"] = secrets.token_hex(8)
         try:
             return await handler(request)
         except web.HTTPMethodNotAllowed as error:
@@ -145,7 +144,8 @@ def answering_problems(page: Render, page_paths: tuple[str, ...]) -> Middleware:
         except Exception as error:
             problem = problem_of(error)
             if problem.status == 500:
-                log.error("request %s failed: %s", request["id"], without_values(error))
+                problem.headers["X-Request-Id"] = secrets.token_hex(8)
+                log.error("request %s failed: %s", problem.headers["X-Request-Id"], without_values(error))
         return page(problem, request) if request.path.startswith(page_paths) else problem_json(problem)
 
     return answer

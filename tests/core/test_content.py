@@ -146,7 +146,7 @@ def test_what_is_offered_is_accepted(text: str) -> None:
 
 
 def test_a_link_and_a_deadline_may_be_used_where_they_are_set() -> None:
-    more = {"link": "https://example.org/?ref=t.co", "deadline": datetime(2026, 12, 1, 18, tzinfo=UTC)}
+    more: dict[str, Any] = {"link": "https://example.org/?ref=t.co", "deadline": datetime(2026, 12, 1, 18, tzinfo=UTC)}
     assert problems("By {{ deadline }}: {{ link }}", **more) == []
 
 

@@ -10,7 +10,7 @@ import click
 from pydantic import SecretStr
 
 from channels import REGISTRY
-from router.__main__ import main as outreach
+from router.__main__ import outreach
 from router.settings import Settings
 
 README = Path(__file__).parents[2] / "README.md"
@@ -32,7 +32,6 @@ def _code(value: object) -> str:
 
 def commands() -> str:
     """Every command of `outreach` with the first sentence of its help."""
-    assert isinstance(outreach, click.Group)
     context = click.Context(outreach)
     rows = []
     for name in outreach.list_commands(context):

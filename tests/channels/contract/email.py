@@ -60,7 +60,7 @@ def check_plain(provider: SmtpProvider) -> None:
     assert message["Subject"] == "Saturday"
     assert message["Date"].datetime == datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
     assert message.get_content_type() == "text/plain"
-    assert message.get_content().rstrip("\n") == "Come on Saturday!"
+    assert message.get_content() == "Come on Saturday!\r\n"
     assert "X-SMTPAPI" not in message
     assert "List-Unsubscribe" not in message
     assert message["Auto-Submitted"] == "auto-generated"
@@ -77,8 +77,8 @@ def check_bulk(provider: SmtpProvider) -> None:
     assert json.loads(message["X-SMTPAPI"]) == {"unique_args": {"delivery": str(DELIVERY)}}
     text, html = message.iter_parts()
     assert (text.get_content_type(), html.get_content_type()) == ("text/plain", "text/html")
-    assert text.get_content() == "Hello\n.dot\n..dots\nFrom me\nend. "
-    assert html.get_content() == "<p>Olá</p>\n.\n"
+    assert text.get_content() == "Hello\r\n.dot\r\n..dots\r\nFrom me\r\nend. "
+    assert html.get_content() == "<p>Olá</p>\r\n.\r\n"
 
 
 def receipt(number: int, event_id: str, status: DeliveryStatus, seconds: int = 0, **more: Any) -> Receipt:

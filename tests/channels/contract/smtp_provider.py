@@ -56,8 +56,8 @@ class SmtpProvider:
         for writer in self._writers:
             writer.close()
         for writer in self._writers:
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
+            with contextlib.suppress(OSError, TimeoutError):
+                await asyncio.wait_for(writer.wait_closed(), 1.0)
 
     def settings(self) -> dict[str, str]:
         return {"host": "127.0.0.1", "port": str(self.port)}

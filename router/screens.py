@@ -1,0 +1,109 @@
+"""What the command line shows: tables and progress, made from the same views that the API returns."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from router.core.model import Reason
+from router.launch import CampaignView
+from router.preview import Preview
+from router.records.imports import ImportProgress, ImportReport
+
+_COLUMNS = ("queued", "sending", "sent", "delivered", "read", "failed", "expired", "cancelled", "unknown")
+
+
+def campaign_table(view: CampaignView, *, title: str = "") -> Table:
+    """Who was reached on what, and who was held back and why."""
+    used = [name for name in _COLUMNS if any(by.get(name) for by in view.counts.values())] or ["queued"]
+    table = Table(title=title or f"{view.title} ({view.status.value})", title_justify="left", show_footer=True)
+    total = sum(sum(by.get(name, 0) for name in used) for by in view.counts.values())
+    table.add_column("Channel", footer="all")
+    for name in used:
+        count = sum(by.get(name, 0) for by in view.counts.values())
+        table.add_column(name, justify="right", footer=f"{count:,}")
+    table.add_column("messages", justify="right", footer=f"{total:,}")
+    for channel, by in sorted(view.counts.items()):
+        row = [by.get(name, 0) for name in used]
+        if any(row):
+            table.add_row(channel, *(f"{count:,}" if count else "·" for count in row), f"{sum(row):,}")
+    return table
+
+
+def held_table(held: dict[str, int], *, title: str = "Left in peace") -> Table:
+    """Who was held back, and the sentence they would read."""
+    table = Table(title=title, title_justify="left", show_footer=True)
+    table.add_column("People", justify="right", footer=f"{sum(held.values()):,}")
+    table.add_column("Reason", footer="all")
+    table.add_column("What they read when they ask why")
+    for reason, count in sorted(held.items(), key=lambda item: -item[1]):
+        if count:
+            table.add_row(f"{count:,}", reason.replace("_", " "), Reason(reason).sentence)
+    return table
+
+
+def preview_table(preview: Preview) -> Table:
+    """What a launch would do now."""
+    table = Table(title="If it were launched now", title_justify="left", show_header=False)
+    table.add_column(style="bold")
+    table.add_column()
+    reached = ", ".join(f"{count:,} by {channel}" for channel, count in sorted(preview.by_channel.items()))
+    table.add_row("Audience", f"{preview.members:,} people")
+    table.add_row("Would get it", reached or "nobody")
+    held = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in sorted(preview.by_reason.items()))
+    table.add_row("Left in peace", held or "nobody")
+    table.add_row("Later", f"{preview.deferred:,} wait for their quiet hours to end")
+    languages = ", ".join(f"{count:,} {locale}" for locale, count in sorted(preview.by_locale.items()))
+    table.add_row("Languages", f"{languages or 'none'}; {preview.default_text:,} get the default for want of theirs")
+    cost = " + ".join(f"{amount:,.2f} {currency}" for currency, amount in preview.cost.items())
+    table.add_row("SMS segments", f"{preview.segments:,}")
+    table.add_row("Cost", cost or "nothing")
+    table.add_row("Sending takes", f"{_duration(preview.seconds)} at the present rates, quiet hours apart")
+    for channel, text in sorted(preview.samples.items()):
+        table.add_row(f"Sample, {channel}", text.strip())
+    return table
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5_400 else f"{seconds / 3600:.1f} h"
+
+
+def import_table(report: ImportReport, *, most: int = 8) -> Table:
+    """What became of a file: the counts in words, and the first of what could not be used."""
+    table = Table(title=f"Import of {report.file_name}", title_justify="left", show_header=False)
+    table.add_column(style="bold")
+    table.add_column()
+    for sentence in report.sentences:
+        table.add_row("", sentence)
+    taken = ", ".join(f"{header} → {meaning}" for header, meaning in report.columns.items())
+    table.add_row("Columns", taken)
+    for problem in report.first_problems[:most]:
+        where = f"line {problem.line}" + (f", {problem.column}" if problem.column else "")
+        table.add_row(where, problem.sentence)
+    return table
+
+
+@contextlib.contextmanager
+def watch_import(console: Console) -> Iterator[Callable[[ImportProgress], None]]:
+    """A progress bar for an import."""
+    with Progress(
+        TextColumn("Reading"),
+        BarColumn(),
+        DownloadColumn(),
+        TextColumn("{task.fields[rows]:,} rows, {task.fields[rate]:,.0f}/s"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    ) as bar:
+        task = bar.add_task("", total=None, rows=0, rate=0.0)
+
+        def show(step: ImportProgress) -> None:
+            bar.update(task, completed=step.bytes_done, total=step.bytes_total, rows=step.rows, rate=step.rate)
+
+        yield show
