@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -123,6 +124,12 @@ SPEC = ChannelSpec(
     ),
 )
 
+_SID = re.compile(rb'"sid": ?"([SM]M[0-9a-f]{32})"')
+"""The message's name in Twilio's answer, found without parsing the other twenty fields.
+
+It cannot be forged by a text that Twilio repeats: inside a JSON string every quotation mark has a backslash.
+"""
+
 _TWIML = HttpReply(body=b'<?xml version="1.0" encoding="UTF-8"?><Response/>', content_type="text/xml")
 
 
@@ -148,13 +155,12 @@ class SmsChannel:
     async def send(self, message: OutboundMessage) -> Sent:
         """Hand the message to Twilio; see `core.channel.Channel.send`."""
         reply = await self._wire.request("POST", self._url, headers=self._headers, body=self._form(message))
-        data = _json_object(reply.body)
         if reply.status in (200, 201):
-            sid = data.get("sid")
-            if isinstance(sid, str) and sid.isalnum() and len(sid) <= 64:
-                return Sent(sid)
-            raise OutcomeUnknown(str(reply.status), "an answer without a sid")
-        raise _failure(reply, data, message.now)
+            found = _SID.search(reply.body)
+            if found is None:
+                raise OutcomeUnknown(str(reply.status), "an answer without a sid")
+            return Sent(found.group(1).decode())
+        raise _failure(reply, message.now)
 
     def verify(self, request: HttpRequest) -> None:
         """Check Twilio's signature over the public address and the form, and that the account is ours.
@@ -252,9 +258,9 @@ def _json_object(body: bytes) -> Mapping[str, object]:
     return data if isinstance(data, dict) else {}
 
 
-def _failure(reply: HttpReply, data: Mapping[str, object], now: datetime) -> SendError:
+def _failure(reply: HttpReply, now: datetime) -> SendError:
     """What an answer other than success means. Twilio's own code is read before the HTTP status."""
-    number = data.get("code")
+    number = _json_object(reply.body).get("code")
     code = str(number) if isinstance(number, int) else ""
     failure = CODES.get(code)
     if failure is FailureClass.RATE or (failure is None and reply.status == 429):

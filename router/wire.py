@@ -85,7 +85,7 @@ class HttpWire:
         *,
         headers: Mapping[str, str],
         body: bytes = b"",
-        timeout: float = 8.0,  # noqa: ASYNC109 - part of the contract; aiohttp enforces it
+        timeout: float = 8.0,
     ) -> HttpReply:
         """Send one request and read the whole answer; see `core.channel.Wire`. `url` is percent-encoded already."""
         session = self._session or self._open()

@@ -6,7 +6,6 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from types import TracebackType
 from typing import Any
 
@@ -221,10 +220,10 @@ class Sandbox:
                     self.email_webhook = str(changes.get("email_webhook", self.email_webhook))
                     return json_reply(self.settings())
                 case "GET", "/sandbox/knobs":
-                    return json_reply(asdict(self.knobs))
+                    return json_reply(self.knobs.plain())
                 case "POST", "/sandbox/knobs":
                     self.turn(**request.json())
-                    return json_reply(asdict(self.knobs))
+                    return json_reply(self.knobs.plain())
                 case "POST", "/sandbox/reply":
                     asked = request.json()
                     self.phones.reply(str(asked["phone"]), str(asked["text"]), str(asked.get("to", "")))

@@ -52,7 +52,7 @@ FILTERS: Final[Mapping[str, Callable[..., str]]] = {
     "title": do_title,
     "truncate": shorten,
 }
-_ARGUMENTS: Final[Mapping[str, tuple[type, str]]] = {
+_ARGUMENTS: Final[Mapping[str, tuple[type[str] | type[int], str]]] = {
     "default": (str, 'default takes one text, as in default("friend")'),
     "truncate": (int, "truncate takes one length from 1 to 1000, as in truncate(20)"),
 }

@@ -54,7 +54,7 @@ def _keyed(key: bytes, purpose: bytes, size: int) -> blake2b:
     if len(key) < 16:
         raise ValueError("a signing key has at least 16 bytes")
     fitting = key if len(key) <= blake2b.MAX_KEY_SIZE else blake2b(key).digest()
-    return blake2b(key=fitting, digest_size=size)
+    return blake2b(key=fitting, person=purpose, digest_size=size)
 
 
 def _token(key: bytes, purpose: bytes, size: int, ref: DeliveryRef) -> str:

@@ -9,7 +9,7 @@ from typing import Literal
 DateOrder = Literal["dmy", "mdy"]
 
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}([T ].*)?")
-_NUMBERS = re.compile(r"(\d{1,4})([./-])(\d{1,2})\2(\d{2,4})(?:[ ,T]+(.*))?")
+_NUMBERS = re.compile(r"(\d{1,4})([./-])(\d{1,2})\2(\d{1,4})(?:[ ,T]+(.*))?")
 _WORDS = re.compile(
     r"(?:[a-z]+, ?)?"
     r"(?:([a-z]{3,9})\.? (\d{1,2})(?:st|nd|rd|th)?,?|(\d{1,2})(?:st|nd|rd|th|\.)? ([a-z]{3,9})\.?,?)"
@@ -55,6 +55,8 @@ def _year_first(first: str, second: str, third: str) -> tuple[int, int, int] | N
 
 
 def _year_last(first: str, second: str, third: str, mark: str, order: DateOrder) -> tuple[int, int, int]:
+    if len(third) not in (2, 4):
+        raise ValueError("a year has two or four digits")
     one, two = int(first), int(second)
     year = int(third) if len(third) == 4 else 2000 + int(third)
     # 25/12 and 12/25 can only be read in one way; a dot always has the day first.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ MAX_ATTRIBUTES = 50
 MAX_TAGS = 100
 _AMERICAN = ("US", "PR", "GU", "VI", "AS", "MP")
 """The USA and their territories, where the TCPA holds too."""
+_NORTH_AMERICA = frozenset(phonenumbers.COUNTRY_CODE_TO_REGION_CODE[1])
+_PLAIN_AMERICAN = re.compile(r"(?:\+?1[ .-]?)?\(?([2-9][0-9]{2})\)?[ .-]{0,2}([2-9][0-9]{2})[ .-]?([0-9]{4})")
 Report = Callable[[str, str], None]
 """Told of (field, sentence) for each part that cannot be used."""
 
@@ -161,7 +164,7 @@ def prepare(record: MemberRecord, reading: Reading, report: Report, *, line: int
     """Normalise what is there; parts that cannot be used are reported and left out."""
     country = record.country
     region = country if country in phonenumbers.SUPPORTED_REGIONS else reading.region
-    phone = _address(parse_phone, record.phone, region, report=report, field="phone")
+    phone = _address(_written_phone, record.phone, region, report=report, field="phone")
     email = _address(parse_email, record.email, report=report, field="email")
     zone, zone_source = _zone(record, phone, reading.region, report)
     return Ready(
@@ -182,6 +185,14 @@ def prepare(record: MemberRecord, reading: Reading, report: Report, *, line: int
         ranked=bool(record.channel_order),
         addresses=tuple(_addresses(record, reading, phone, email, report)),
     )
+
+
+def _written_phone(raw: str, region: str) -> str:
+    """`parse_phone`, by a short cut for the way in which half the world's lists write numbers: ``(202) 555-0123``."""
+    plain = _PLAIN_AMERICAN.fullmatch(raw)
+    if plain and region in _NORTH_AMERICA:
+        return parse_phone(f"+1{plain[1]}{plain[2]}{plain[3]}", region)
+    return parse_phone(raw, region)
 
 
 def _address(parse: Callable[..., str], raw: str, *rest: str, report: Report, field: str) -> str:

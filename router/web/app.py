@@ -63,13 +63,16 @@ def make_app(runtime: Runtime, receiver: Receiver, *, max_upload: int = MAX_UPLO
     return app
 
 
-async def serve_web(runtime: Runtime, receiver: Receiver, host: str, port: int) -> web.AppRunner:
+async def serve_web(
+    runtime: Runtime, receiver: Receiver, host: str, port: int, *, max_upload: int = MAX_UPLOAD
+) -> web.AppRunner:
     """Start serving in this process; port 0 takes a free one.
 
     ``runner.addresses[0]`` says where it listens, ``await runner.cleanup()`` stops it. There is no access log: an
     address of ours can be a member's secret.
     """
-    runner = web.AppRunner(make_app(runtime, receiver), access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+    app = make_app(runtime, receiver, max_upload=max_upload)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port).start()

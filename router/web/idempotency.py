@@ -1,7 +1,8 @@
 """The same POST twice happens once: replies are kept under ``Idempotency-Key`` for 24 hours.
 
 The row is inserted before the work begins, so of two requests at once only one runs. A request that ended in a 5xx
-takes its row away: nothing is known to be done, and the client may try again with the same key.
+takes its row away: nothing is known to be done, and the client may try again with the same key. After a crash in
+mid-request the key is free again too (`ABANDONED`), so whatever a POST does must bear to be done again.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta
 
 from aiohttp import web
-from sqlalchemy import Row, and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -75,8 +76,8 @@ async def once(
         raise
     body = response.body
     assert isinstance(body, bytes), "only whole documents are replayed"
-    async with store.write() as connection:
-        await connection.execute(update(idempotency).where(mine).values(status=response.status, body=body.decode()))
+    kept = update(idempotency).where(mine).values(status=response.status, body=body.decode())
+    await store.transact(lambda connection: connection.execute(kept))
     return response
 
 
@@ -116,17 +117,16 @@ def _replay(earlier: Row[tuple[object, ...]], request_sha256: str) -> web.Respon
     )
 
 
-async def _forget(store: Store, mine: object) -> None:
+async def _forget(store: Store, mine: ColumnElement[bool]) -> None:
     # Where even this fails the row is taken over after ABANDONED; the first error is the one worth telling.
     with contextlib.suppress(OutreachError, DBAPIError):
-        async with store.write() as connection:
-            await connection.execute(delete(idempotency).where(mine))  # type: ignore[arg-type]
+        await store.transact(lambda connection: connection.execute(delete(idempotency).where(mine)))
 
 
 async def sweep(store: Store, now: datetime) -> int:
     """Drop rows that are too old to be replayed; returns how many."""
-    async with store.write() as connection:
-        return (await connection.execute(delete(idempotency).where(idempotency.c.at < now - KEPT))).rowcount
+    old = delete(idempotency).where(idempotency.c.at < now - KEPT)
+    return (await store.transact(lambda connection: connection.execute(old))).rowcount
 
 
 @contextlib.asynccontextmanager

@@ -159,8 +159,14 @@ async def get_problems(call: Call) -> web.StreamResponse:
         }
     )
     await response.prepare(call.request)
-    await response.write(piece)
-    async for piece in pieces:
+    try:
         await response.write(piece)
-    await response.write_eof()
+        async for piece in pieces:
+            await response.write(piece)
+        await response.write_eof()
+    except Exception as error:
+        # Too late for another answer: a connection that breaks off says that the file is not whole.
+        log.warning("the problems of import %s broke off: %s", call.id, without_values(error))
+        if call.request.transport is not None:
+            call.request.transport.abort()
     return response

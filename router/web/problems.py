@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 
-from aiohttp import web
+from aiohttp import ClientConnectionResetError, web
 from aiohttp.typedefs import Middleware
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -109,6 +109,8 @@ def problem_of(error: Exception) -> ProblemError:
             return ProblemError(405, f"this address takes {allow}", headers={"Allow": allow})
         case web.HTTPNotFound():
             return ProblemError(404, "there is nothing at this address")
+        case web.RequestPayloadError() | ClientConnectionResetError():
+            return ProblemError(400, "the request broke off")
         case web.HTTPException():
             return ProblemError(error.status, error.reason)
         case _:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import dataclasses
 import ipaddress
 import json
@@ -16,6 +17,7 @@ from typing import Any
 
 import dkim
 import pytest
+from aiosmtpd.smtp import SMTP, AuthResult
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -173,26 +175,65 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+class Mailbox:
+    """What the TLS server takes in."""
+
+    def __init__(self) -> None:
+        self.mails: list[bytes] = []
+        self.logins: list[bytes] = []
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        assert server.transport.get_extra_info("sslcontext") is not None
+        self.mails.append(envelope.content)
+        return "250 2.0.0 ok"
+
+    def login(self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
+        self.logins.append(data.password)
+        return AuthResult(success=True)
+
+
 @pytest.mark.parametrize("security", ["tls", "starttls"])
 async def test_tls_is_used_and_its_certificate_checked(certificate: Path, security: str) -> None:
     ours = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     ours.load_cert_chain(certificate)
-    server = SmtpProvider(tls=ours, starttls=security == "starttls")
-    await server.start()
-    values = {"host": "127.0.0.1", "port": server.port, "username": "mailer", "password": "x", "size": 1}
-    trusting = smtp.Pool(
-        **values, security=security, local_name="example.org", tls=ssl.create_default_context(cafile=str(certificate))
+    box = Mailbox()
+    upgrade = security == "starttls"
+    server = await asyncio.get_running_loop().create_server(
+        lambda: SMTP(
+            box,
+            hostname="mx.example.net",
+            tls_context=ours if upgrade else None,
+            require_starttls=upgrade,
+            authenticator=box.login,
+            auth_require_tls=upgrade,
+        ),
+        "127.0.0.1",
+        ssl=None if upgrade else ours,
     )
+    port = server.sockets[0].getsockname()[1]
+    trust = ssl.create_default_context(cafile=str(certificate))
+
+    def pool(tls: ssl.SSLContext | None) -> smtp.Pool:
+        return smtp.Pool(
+            host="127.0.0.1",
+            port=port,
+            security=security,
+            username="mailer",
+            password="hush",
+            size=1,
+            local_name="example.org",
+            tls=tls,
+        )
+
+    trusting, wary = pool(trust), pool(None)
     await trusting.deliver("news@example.org", "ada@example.net", b"Subject: x\r\n\r\nx\r\n")
     await trusting.aclose()
-    assert len(server.mails) == 1
-    assert len(server.logins) == 1
-    wary = smtp.Pool(**values, security=security, local_name="example.org")
+    assert (box.mails, box.logins) == ([b"Subject: x\r\n\r\nx\r\n"], [b"hush"])
     with pytest.raises(NotSent) as caught:
         await wary.deliver("news@example.org", "ada@example.net", b"Subject: x\r\n\r\nx\r\n")
     assert caught.value.code == "connect"
-    assert len(server.logins) == 1
-    await server.stop()
+    assert (len(box.mails), len(box.logins)) == (1, 1)
+    server.close()
 
 
 async def test_a_server_without_starttls_gets_neither_password_nor_message(server: SmtpProvider) -> None:
@@ -241,7 +282,7 @@ async def test_dkimpy_finds_the_signature_good_as_received(server: SmtpProvider,
     public = DKIM_KEY.public_key().public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    record = b"v=DKIM1; k=rsa; p=" + __import__("base64").b64encode(public)
+    record = b"v=DKIM1; k=rsa; p=" + base64.b64encode(public)
 
     def lookup(name: bytes, timeout: float = 5) -> bytes:
         assert name == b"s1._domainkey.example.org."

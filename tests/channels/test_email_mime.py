@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import re
 from email import policy
+from email.header import decode_header, make_header
 from email.message import EmailMessage
 from email.parser import BytesParser
+from email.utils import parseaddr
 
 import pytest
 from hypothesis import given
@@ -14,10 +16,11 @@ from hypothesis import strategies as st
 
 from channels.email.mime import Skeleton, header_text, is_mailbox
 from router.core.errors import FailureClass, Refused
+from router.wire import HttpWire
 from tests.channels.contract.email import TABLE
 
-ANY_TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=300) | st.text(
-    alphabet="ab=?_. \t\n\r\u00e9\u200d🎉\u2028From-", max_size=400
+ANY_TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=120) | st.text(
+    alphabet="ab=?_. \t\n\r\u00e9\u200d🎉\u2028From-", max_size=200
 )
 HEADER_TEXT = ANY_TEXT.map(header_text)
 
@@ -63,10 +66,13 @@ def test_a_message_without_html_is_plain(text: str) -> None:
 
 @given(name=HEADER_TEXT)
 def test_a_senders_name_survives(name: str) -> None:
-    message = parse(skeleton(from_name=name).build(TABLE.message()))
-    [sender] = message["From"].addresses
+    raw = skeleton(from_name=name).build(TABLE.message())
+    [sender] = parse(raw)["From"].addresses
     assert sender.addr_spec == "news@example.org"
-    assert sender.display_name.split() == name.split()  # the parser folds white space in names
+    # The newer parser puts blanks between the encoded words of a long name, the older one does not.
+    shown, address = parseaddr(BytesParser(policy=policy.compat32).parsebytes(raw)["From"])
+    assert address == "news@example.org"
+    assert str(make_header(decode_header(shown))).split() == name.split()
 
 
 @given(
@@ -103,8 +109,6 @@ def test_nobody_writes_a_header_of_their_own(part: str, before: str, end: str) -
     ],
 )
 async def test_an_address_cannot_leave_its_place(address: str) -> None:
-    from router.wire import HttpWire
-
     assert not is_mailbox(address)
     channel = TABLE.open(HttpWire(), host="127.0.0.1", port="1")
     with pytest.raises(Refused) as caught:

@@ -22,7 +22,6 @@ from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
 from channels.sandbox import Knobs, Sandbox
-from channels.sandbox.knobs import Knobs as KnobsClass
 from channels.sandbox.server import ACCOUNT_SID, AUTH_TOKEN, FROM_NUMBER
 from tests.channels.sandbox_hooks import Hooks
 
@@ -445,7 +444,7 @@ def test_the_environment_points_the_channels_at_it() -> None:
     environment = Sandbox(host="127.0.0.1", port=1, smtp_port=2).channel_environment()
     assert environment["OUTREACH_SMS_API_URL"] == "http://127.0.0.1:1"
     assert environment["OUTREACH_EMAIL_PORT"] == "2"
-    assert KnobsClass().calm
+    assert Knobs().calm
 
 
 async def test_as_a_process_it_says_where_it_is_and_ends_on_sigterm(http: aiohttp.ClientSession) -> None:

@@ -168,6 +168,7 @@ def test_a_parsed_phone_parses_to_itself(raw: str, region: str) -> None:
         ("Ann Lee <ann@example.org>", "ann@example.org"),
         ('"Lee, Ann" <ann@example.org>', "ann@example.org"),
         ("<ann@example.org>", "ann@example.org"),
+        ("Ann <3 Lee <ann@example.org>", "ann@example.org"),
         ("<mailto:ann@example.org>", "ann@example.org"),
         ("'ann@example.org'", "ann@example.org"),
         ("ann@example.org;", "ann@example.org"),

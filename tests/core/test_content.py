@@ -114,6 +114,7 @@ REFUSED = [
     ("By {{ deadline }}", "", "set deadline"),
     ("x" * 1601, "", "can come to 1,601 characters, but sms carries 1,600"),
     ("x" * 1561 + "{{ first_name }}", "", "can come to 1,601 characters"),
+    ("x" * 1481 + "{{ first_name|upper }}", "", "can come to 1,601 characters"),
 ]
 
 
@@ -443,14 +444,14 @@ def test_an_email_has_text_page_subject_and_foot() -> None:
     assert all(line in page.text for line in ("Hi Ana,", "1 Main St", "Springfield", "Tenants United", "Unsubscribe"))
 
 
-EVIL = '<script>alert(1)</script>"&\'<a href="https://evil.example">'
+EVIL = '<b><script>alert(1)</script>"&\'<a href="https://evil.example">'
 
 
 def test_what_people_typed_is_escaped_and_brings_no_tag_and_no_header() -> None:
     calm = Page(email(ask("Hi {{ first_name }} {{ attribute.a }}")).html)
     text = "Hi {{ first_name }} {{ attribute.a }}"
     of = ask(texts={"en": {"email": {"text": text, "subject": "For {{ attribute.a }}"}}}, channels=["email"])
-    got = email(of, Member(id=1, first_name=EVIL[:30], attributes={"a": "x\r\nBcc: all@example.org " + EVIL[25:]}))
+    got = email(of, Member(id=1, first_name=EVIL[:35], attributes={"a": "x\r\nBcc: all@example.org " + EVIL}))
     page = Page(got.html)
     assert [tag for tag in page.tags if tag != "a"] == [tag for tag in calm.tags if tag != "a"]
     assert "\n" not in got.subject

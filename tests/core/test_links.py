@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from router.core.links import (
     PREFETCH_AGENTS,
+    _sum,
     action_token,
     is_prefetch,
     read_action_token,
@@ -49,6 +50,10 @@ def test_a_token_is_good_for_its_own_purpose_and_key_only(ref: DeliveryRef) -> N
     for make, read in KINDS:
         assert read(b"x" * 32, make(KEY, ref)) is None
         assert read(KEY + b"\x00", make(KEY, ref)) is None
+
+
+def test_each_purpose_signs_in_its_own_way_whatever_the_length() -> None:
+    assert _sum(KEY, b"one", 6, b"x") != _sum(KEY, b"other", 6, b"x")
 
 
 @given(refs, st.data())

@@ -125,6 +125,13 @@ def test_clocks_that_jump(hours: str, zone: str, at: str, opens_at: str, closes_
     assert _hours(hours).window("test", zone, "", utc(at)) == (utc(opens_at), utc(closes_at))
 
 
+def test_the_only_window_of_a_week_is_found_for_a_whole_country() -> None:
+    data = copy.deepcopy(FILE)
+    data["channels"]["test"] = {"weekdays": "closed", "saturday": "09:00-20:00", "sunday": "closed"}
+    window = QuietHours.from_toml(data).window("test", "", "ES", utc("2026-11-08T05:00"))
+    assert window == (utc("2026-11-14T09:00"), utc("2026-11-14T19:00"))
+
+
 _ZONES = [
     "Europe/London",
     "America/New_York",

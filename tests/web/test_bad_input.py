@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,8 +16,9 @@ from hypothesis import strategies as st
 
 from router.runtime import Runtime
 from router.store.engine import Store
+from router.web import bodies
 from router.web.app import ENDPOINTS
-from router.web.auth import Scope
+from router.web.auth import Scope, create_token
 from tests.support.runtime import build_runtime
 from tests.web.conftest import serving
 from tests.web.test_campaigns import ASK
@@ -102,6 +106,32 @@ async def test_a_body_too_large(client: TestClient, admin: dict[str, str]) -> No
         assert (response.status, response.content_type) == (413, "application/problem+json")
 
 
+async def test_a_body_that_does_not_come(
+    client: TestClient, admin: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "BODY_SECONDS", 0.1)
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b'{"title":'
+        await asyncio.sleep(1)
+        yield b'"x"}'
+
+    async with client.post(CAMPAIGNS, data=slow(), headers={**admin, **JSON}) as response:
+        assert (response.status, response.content_type) == (408, "application/problem+json")
+
+
+async def test_a_step_takes_no_words_that_it_does_not_know(client: TestClient, admin: dict[str, str]) -> None:
+    async with client.post(CAMPAIGNS, data=ask(), headers={**admin, **JSON}) as response:
+        draft = await response.json()
+    one = f"{CAMPAIGNS}/{draft['id']}"
+    for step, body in (("approve", {"force": True}), ("launch", {"undo_seconds": -1}), ("pause", {"reason": 7})):
+        async with client.post(f"{one}/{step}", json=body, headers=admin) as response:
+            assert response.status == 422
+            assert (await response.json())["errors"][0]["field"] == next(iter(body))
+    async with client.get(one, headers=admin) as response:
+        assert (await response.json())["status"] == "draft"
+
+
 @pytest.mark.parametrize(
     "query",
     ["limit=0", "limit=x", "limit=201", "before=99999999999999999999", "limit=1&limit=2", "page=3", "limit=%00"],
@@ -182,9 +212,20 @@ documents = st.recursive(
 )
 
 
+@pytest.fixture
+async def both(database_url: str) -> AsyncIterator[tuple[TestClient, dict[str, str]]]:
+    """A client and an admin's headers, over each of the two databases."""
+    store = Store(database_url)
+    token = await create_token(store, "tests", [Scope.ADMIN], datetime.now(UTC))
+    async with serving(build_runtime(store)) as client:
+        yield client, {"Authorization": f"Bearer {token}"}
+    await store.aclose()
+
+
 @given(data=st.data())
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_no_json_makes_a_server_error(client: TestClient, admin: dict[str, str], data: st.DataObject) -> None:
+async def test_no_json_makes_a_server_error(both: tuple[TestClient, dict[str, str]], data: st.DataObject) -> None:
+    client, admin = both
     path = data.draw(st.sampled_from(POSTS))
     document = data.draw(documents)
     if data.draw(st.booleans()) and path == CAMPAIGNS:

@@ -196,8 +196,8 @@ TABLE = ChannelTable(
         ),
         Failing(name="408", steps=(Reply(408),), error=OutcomeUnknown, failure=FailureClass.TRANSPORT),
         Failing(
-            name="a sid that is none",
-            steps=(Reply(201, {"sid": {"a": 1}}),),
+            name="a sid that is only in the text",
+            steps=(Reply(201, {"body": f'"sid": "{SID}"', "account_sid": SID, "sid": {"a": 1}}),),
             error=OutcomeUnknown,
             failure=FailureClass.TRANSPORT,
         ),
@@ -220,7 +220,7 @@ TABLE = ChannelTable(
         ),
         Accepted(
             name="by number",
-            steps=(Reply(200, {"sid": SID}),),
+            steps=(Reply(200, b'{"body":"\\"sid\\":\\"SM0","sid":"' + SID.encode() + b'"}'),),
             provider_id=SID,
             message={"valid_seconds": 100_000},
             settings={"messaging_service_sid": "", "from_number": " +12025550199 ,"},

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import ssl
 from dataclasses import dataclass
 
 HANG = "hang"
@@ -33,9 +32,7 @@ class Mail:
 class SmtpProvider:
     """Plays `Say` steps where they fit and remembers what was accepted and what was asked."""
 
-    def __init__(self, *, tls: ssl.SSLContext | None = None, starttls: bool = False) -> None:
-        self._tls = tls
-        self._starttls = starttls
+    def __init__(self) -> None:
         self.mails: list[Mail] = []
         self.lines: list[str] = []
         self.logins: list[bytes] = []
@@ -45,9 +42,7 @@ class SmtpProvider:
         self._writers: list[asyncio.StreamWriter] = []
 
     async def start(self) -> None:
-        self._server = await asyncio.start_server(
-            self._serve, "127.0.0.1", 0, ssl=None if self._starttls else self._tls
-        )
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -56,8 +51,8 @@ class SmtpProvider:
         for writer in self._writers:
             writer.close()
         for writer in self._writers:
-            with contextlib.suppress(OSError, TimeoutError):
-                await asyncio.wait_for(writer.wait_closed(), 1.0)
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
     def settings(self) -> dict[str, str]:
         return {"host": "127.0.0.1", "port": str(self.port)}
@@ -98,18 +93,13 @@ class SmtpProvider:
             return step is None
 
         sender = recipient = ""
-        offers = "250-STARTTLS\r\n" if self._starttls else "250-AUTH PLAIN\r\n"
         await answer("GREETING", "220 mx.example.net ESMTP")
         while True:
             line = (await reader.readuntil(b"\r\n")).decode().rstrip("\r\n")
             self.lines.append(line)
             verb = line[:4].upper()
             if verb == "EHLO":
-                await answer("EHLO", f"250-mx.example.net\r\n{offers}250-8BITMIME\r\n250 SMTPUTF8")
-            elif verb == "STAR" and self._tls is not None:
-                await answer("STARTTLS", "220 2.0.0 go ahead")
-                await writer.start_tls(self._tls)
-                offers = "250-AUTH PLAIN\r\n"
+                await answer("EHLO", "250-mx.example.net\r\n250-AUTH PLAIN\r\n250-8BITMIME\r\n250 SMTPUTF8")
             elif verb == "AUTH":
                 self.logins.append(base64.b64decode(line.rpartition(" ")[2]))
                 await answer("AUTH", "235 2.7.0 welcome")
