@@ -14,17 +14,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from router.app import open_runtime
-from router.worker import run_worker
 from sqlalchemy import text
 
 from bench.harness import Stopwatch, peak_mib
 from bench.members import BODY
 from router import launch
+from router.app import open_runtime
 from router.core.ask import Ask
 from router.core.model import CampaignStatus
+from router.dispatch import MOST
 from router.runtime import Runtime
 from router.settings import load_settings
+from router.worker import SENDERS, run_worker
 
 ASK = {
     "title": "Bench",
@@ -51,6 +52,7 @@ async def blast(watch_unknown: bool) -> dict[str, object]:
             "counts": view.counts,
             "held": view.held,
             "most_unknown": max(most_unknown, default=0),
+            "possible_unknown": MOST * SENDERS,
         }
 
 

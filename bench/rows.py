@@ -113,7 +113,8 @@ def _blast_on(bench: Bench, sandbox: Provider, kind: str) -> list[Row]:
                 )
             columns = {
                 **ledger.durability(),
-                "unknown window": f"{watched['most_unknown']} deliveries at most were between intent and outcome",
+                "unknown window": f"a crash leaves at most {watched['most_unknown']} deliveries unknown as seen every"
+                f" 20 ms of a run, and at most {watched['possible_unknown']} by construction",
                 "ours": "route, dispatch and commit every outcome; shipped settings, the rate lifted",
                 "others": others,
                 "provider": f"{median([run['provider_cpu'] for run in found['ours']]) / members * 1000:.2f} "

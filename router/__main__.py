@@ -22,9 +22,10 @@ from router.app import open_runtime, refuse_split_sqlite, run_worker, serving, u
 from router.core.ask import Ask
 from router.core.errors import BadInput, OutreachError
 from router.demo import run_demo
-from router.launch import approve_campaign, launch_campaign, save_campaign, view_campaign
+from router.launch import approve_campaign, check_words, launch_campaign, save_campaign, view_campaign
 from router.preview import preview_ask, send_test
-from router.records.imports import Attestation, ImportOptions, import_file
+from router.records.imports import ImportOptions, import_file
+from router.records.record import Attestation
 from router.runtime import Runtime
 from router.screens import campaign_table, import_table, preview_table, watch_import
 from router.settings import Settings, load_settings
@@ -221,9 +222,7 @@ def blast(ask_file: Path, dry_run: bool, test_to: str | None, by: str, undo: int
 async def _blast(
     runtime: Runtime, ask: Ask, *, dry_run: bool, to: str | None, by: str, undo: int | None, yes: bool
 ) -> None:
-    from router.core.content import check_ask
-
-    check_ask(ask, runtime.specs)
+    check_words(runtime, ask)
     if to is not None:
         out.print(await send_test(runtime, ask, to=to, now=utc_now()))
         return

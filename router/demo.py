@@ -68,6 +68,14 @@ _EARLIER = (("Sign the open letter", 6), ("Call the council", 4), ("Share the fl
 """What volunteers were already asked this week, and how many days ago."""
 
 
+_LATER = (
+    (15, "It is night in Sydney: what is queued waits. The clock jumps to the evening there."),
+    (23, "Phones that were off are tried again, each in its own daytime. The clock jumps to the next afternoon."),
+    (26, "Whose time zone nobody knows is texted only when it is day in all of their country. Three hours later:"),
+)
+"""Hours after the launch to which the clock jumps, and what the reader is told."""
+
+
 class _Clock:
     """Real time, moved to the demo's evening, and forward where the demo skips a night."""
 
@@ -101,10 +109,12 @@ async def run_demo(out: Console, *, members: int, seed: int, once: bool) -> None
                 out.print(preview_table(await preview_ask(runtime, ask, now=clock())))
                 out.rule("3. Launched: routed, sent, answered")
                 campaign = await _launch(runtime, ask)
-                await _watch(runtime, sandbox, campaign, out, until_quiet=True)
-                out.print("It is night in Sydney: those messages wait. The clock now jumps to the next evening there.")
-                clock.move_to(EVENING + timedelta(hours=15))
-                await _watch(runtime, sandbox, campaign, out, until_quiet=False)
+                await _watch(runtime, sandbox, campaign, out)
+                for hours, what in _LATER:
+                    out.print(what)
+                    clock.move_to(EVENING + timedelta(hours=hours))
+                    runtime.signals.wake()
+                    await _watch(runtime, sandbox, campaign, out)
                 await _show_result(runtime, sandbox, campaign, out)
                 if not once:
                     await _stay(out, sandbox, url)
@@ -206,19 +216,21 @@ async def _is_quiet(runtime: Runtime, campaign: int) -> bool:
     return not waiting
 
 
-async def _watch(runtime: Runtime, sandbox: Sandbox, campaign: int, out: Console, *, until_quiet: bool) -> None:
+async def _watch(runtime: Runtime, sandbox: Sandbox, campaign: int, out: Console) -> None:
     """Show the counts move until nothing can leave any more and the last receipts and replies are in."""
     with Live(console=out, refresh_per_second=8, transient=True) as live:
         while True:
             view = await view_campaign(runtime, campaign)
             live.update(campaign_table(view))
-            quiet = await _is_quiet(runtime, campaign)
-            if quiet if until_quiet else view.status.value == "finished":
+            if await _is_quiet(runtime, campaign):
                 break
             await asyncio.sleep(0.15)
+        # Receipts and replies are still on their way, and a failed text may take its next hop at once.
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(sandbox.idle(), 20)
-        await asyncio.sleep(0.3)
+        await _settled(runtime, campaign)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(sandbox.idle(), 20)
     out.print(campaign_table(await view_campaign(runtime, campaign)))
 
 

@@ -83,8 +83,14 @@ async def save_campaign(runtime: Runtime, ask: Ask, *, by: str, now: datetime) -
     return await view_campaign(runtime, number)
 
 
+def check_words(runtime: Runtime, ask: Ask) -> None:
+    """Refuse, with the place in the text, what could not be sent from this installation. Raises `BadInput`."""
+    longest_link = f"{runtime.settings.public_url.rstrip('/')}/a/{'x' * 24}"
+    check_ask(ask, runtime.specs, organization=runtime.settings.organization, link=longest_link)
+
+
 async def _check(runtime: Runtime, ask: Ask, now: datetime) -> None:
-    check_ask(ask, runtime.specs)
+    check_words(runtime, ask)
     if ask.kind is AskKind.REPLY:
         raise BadInput("replies are written by the router itself; choose another kind", place="kind")
     if ask.deadline is not None and ask.deadline <= now:
@@ -297,7 +303,7 @@ async def set_link(runtime: Runtime, campaign_id: int, link: str, *, by: str, no
         ask = await read_ask(connection, campaign_id)
     if not ask.link:
         raise BadInput("this campaign's words have no link to lead anywhere", place="link")
-    check_ask(ask.model_copy(update={"link": link}), runtime.specs)
+    check_words(runtime, ask.model_copy(update={"link": link}))
     [audit] = await runtime.store.take_ids(1)
 
     async def work(connection: AsyncConnection) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.channel import Event, Inbound, OptOut, Receipt, Received
+from router.core.errors import Unavailable
 from router.core.model import DeliveryRef
 from router.receipts import Arrived, apply_receipts, ids_needed
 from router.replies import IDS_PER_EVENT, Silence, apply_inbound, apply_opt_out, silence
@@ -52,14 +53,17 @@ class Receiver:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue()
+        self._running = False
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Receiver]:
         """Commit groups until the block ends; what is already queued is committed first."""
         committer = asyncio.create_task(self._commit_groups())
+        self._running = True
         try:
             yield self
         finally:
+            self._running = False
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._queue.join(), 5)
             committer.cancel()
@@ -70,6 +74,8 @@ class Receiver:
         """Make the events of one webhook durable. Raises `Unavailable` where that cannot be done now."""
         if not received.events:
             return
+        if not self._running:
+            raise Unavailable("this process is stopping; ask again")
         waiting = _Waiting(channel, account, received.events, now)
         self._queue.put_nowait(waiting)
         for one in await waiting.done:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from router.core.channel import Channel, ChannelSpec
@@ -34,7 +34,7 @@ class Runtime:
     """channel → account → adapter; only what is set up."""
     limits: Limits
     signals: Signals
-    key: bytes
+    key: bytes = field(repr=False)
     """The installation's secret: signs links and hashes addresses."""
     clock: Callable[[], datetime]
     """Aware UTC now. Called once per entry point; what lies below gets `now` as an argument."""

@@ -10,7 +10,6 @@ import csv
 import random
 import tomllib
 import unicodedata
-from collections import deque
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from itertools import accumulate
@@ -44,17 +43,17 @@ def sample_rows(members: int, seed: int) -> Iterator[dict[str, str]]:
     telephones = _Telephones(data, draw)
     places = data["place"]
     weights = list(accumulate(place["weight"] for place in places))
-    recent: deque[dict[str, str]] = deque(maxlen=40)
+    alone: dict[str, str] | None = None
+    """The last one with a telephone of their own."""
     for number in range(1, members + 1):
-        with_phone = [row for row in recent if row["Mobile"]]
-        if with_phone and draw.random() < _SHARES_PHONE:
-            row = _housemate(with_phone[-1], data, draw, number)
+        if alone and draw.random() < _SHARES_PHONE:
+            row, alone = _housemate(alone, data, draw, number), None
         else:
             row = _member(draw.choices(places, cum_weights=weights)[0], data, telephones, draw, number)
+            alone = row if row["Mobile"] else alone
         yield row
         if number % _DIRTY_EVERY == 0:
-            yield _dirty(draw.choice(with_phone or [row]), number // _DIRTY_EVERY % 5)
-        recent.append(row)
+            yield _dirty(alone or row, number // _DIRTY_EVERY % 5)
 
 
 def write_sample_csv(path: Path, members: int, seed: int) -> None:

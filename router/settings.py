@@ -15,16 +15,8 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from router.core.channel import ChannelSpec
+from router.core.data import data_folder
 from router.core.errors import BadInput
-
-_PACKAGED = Path(__file__).parent / "_data"
-_CHECKOUT = Path(__file__).parent.parent
-
-
-def data_folder(name: str) -> Path:
-    """``templates`` or ``config``: as packaged in the wheel, or the checkout's own."""
-    packaged = _PACKAGED / name
-    return packaged if packaged.is_dir() else _CHECKOUT / name
 
 
 class Settings(BaseSettings):
@@ -93,3 +85,14 @@ def missing_settings(spec: ChannelSpec, found: Mapping[str, str]) -> list[str]:
 def environment_flag(name: str) -> bool:
     """Whether the platform set this variable of its own (``DYNO`` on Heroku-like ones)."""
     return bool(os.environ.get(name))
+
+
+__all__ = [
+    "Settings",
+    "channel_settings",
+    "data_folder",
+    "environment_flag",
+    "load_settings",
+    "load_toml",
+    "missing_settings",
+]

@@ -135,7 +135,7 @@ class Pool:
             # Neither an answer nor a broken line: the server does not offer STARTTLS or a login that we know.
             client.close()
             raise Refused(FailureClass.SENDER_CONFIG, "unsupported", "no STARTTLS or no fitting login") from None
-        client.timeout = SEND_SECONDS
+        client.timeout = None  # from here on the limit over the whole message is the one that counts
         return client
 
 
@@ -168,12 +168,7 @@ class _Attempt:
         # tell whether its error came before or after the message.
         protocol.write(self._message.replace(b"\r\n.", b"\r\n..") + b".\r\n")
         self.left = True
-        try:
-            answer = await protocol.read_response(timeout=SEND_SECONDS)
-        except BaseException:
-            client.close()
-            raise
-        _expect(answer, 250, Stage.DATA)
+        _expect(await protocol.read_response(), 250, Stage.DATA)
 
 
 async def _reset(client: aiosmtplib.SMTP) -> bool:

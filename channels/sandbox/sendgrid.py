@@ -35,8 +35,11 @@ class EventWebhook:
         ).decode()
         """As SendGrid shows it: SubjectPublicKeyInfo in DER and base64."""
 
-    def event(self, kind: str, email: str, message_id: str, unique: dict[str, Any], **more: Any) -> Build:
-        """One event, ready to be called. The same `Build` called again is the same event (same ``sg_event_id``)."""
+    def event(self, kind: str, email: str, message_id: str, sid: str, unique: dict[str, Any], **more: Any) -> Build:
+        """One event, ready to be called. The same `Build` called again is the same event (same ``sg_event_id``).
+
+        `sid` is our name for the mail, the same in all its events; `message_id` is what its sender called it.
+        """
         body = {
             **unique,
             "email": email,
@@ -44,7 +47,7 @@ class EventWebhook:
             "timestamp": int(self._world.clock()),
             "smtp-id": message_id,
             "sg_event_id": secrets.token_urlsafe(18),
-            "sg_message_id": secrets.token_urlsafe(12),
+            "sg_message_id": sid,
             **more,
         }
         return partial(self._sign, json.dumps([body]).encode())

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import re
+from collections.abc import Callable
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from functools import partial
@@ -117,14 +118,15 @@ class Mailboxes:
         world.memory.note("mailbox", safe, Entry("note" if code else "arrived", "", now, number))
         if delivery:
             unique.setdefault("delivery", delivery)
+        sid = world.memory.accepted.sid(number, "SG")
+        event = partial(self._events.event, email=safe, message_id=message_id, sid=sid, unique=unique)
         if world.email_webhook:
-            world.receipts(self._receipts(safe, message_id, unique, code))
+            world.receipts(self._receipts(event, code))
         if not code:
-            self._script(safe, number, message_id, unique)
-        return world.memory.accepted.sid(number, "SG")
+            self._script(safe, number, event)
+        return sid
 
-    def _receipts(self, email: str, message_id: str, unique: dict[str, Any], code: int) -> list[Build]:
-        event = partial(self._events.event, email=email, message_id=message_id, unique=unique)
+    def _receipts(self, event: Callable[..., Build], code: int) -> list[Build]:
         if not code:
             return [event("processed"), event("delivered", response="250 2.0.0 OK")]
         sentence = SENTENCES.get(code, f"{code} 5.0.0 Refused")
@@ -133,15 +135,14 @@ class Mailboxes:
         status = sentence.split(" ")[1]
         return [event("processed"), event("bounce", reason=sentence, status=status, type=kind)]
 
-    def _script(self, address: str, number: int, message_id: str, unique: dict[str, Any]) -> None:
+    def _script(self, address: str, number: int, event: Callable[..., Build]) -> None:
         """What a mailbox's owner does by himself."""
         world = self._world
         lot = world.lot("mailbox", address)
         if lot < world.knobs.p_unsubscribe:
             self.unsubscribe(address, number, world.knobs.reply_delay)
         elif lot < world.knobs.p_unsubscribe + world.knobs.p_complain:
-            build = self._events.event("spamreport", address, message_id, unique)
-            world.callbacks.schedule(world.knobs.reply_delay, build)
+            world.callbacks.schedule(world.knobs.reply_delay, event("spamreport"))
             world.memory.note("mailbox", address, Entry("written", "reported as spam", self._world.clock()))
 
     def unsubscribe(self, address: str, number: int, delay: float = 0.0) -> bool:

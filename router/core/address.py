@@ -24,6 +24,8 @@ FICTION = re.compile(
     r"\+1(?!900)[2-9](?!11)[0-8][0-9]55501[0-9]{2}"
     # Ofcom, "Telephone numbers for use in TV and radio drama programmes": 07700 900000 to 900999.
     r"|\+447700900[0-9]{3}"
+    # Arcep, décision 2018-0881: 06 39 98 00 00 to 06 39 98 99 99 are kept for audiovisual works.
+    r"|\+3363998[0-9]{4}"
 )
 """Numbers reserved for fiction: they reach nobody, so samples and tests use them. The library calls some invalid."""
 

@@ -124,7 +124,7 @@ class HasChannel(_Filter):
 
 
 class Acted(_Filter):
-    """Members with an action on this campaign, of this kind where `kind` is given."""
+    """Members with an action on this campaign, of this kind where `kind` is given, else of any but ``click``."""
 
     op: Literal["acted"]
     campaign: Number

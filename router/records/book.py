@@ -95,7 +95,7 @@ class Told:
     """US numbers that still need their owner's own word."""
 
 
-class OutOfIds(Exception):  # noqa: N818 it is no error: the caller comes back with more
+class OutOfIds(Exception):
     """The numbers that were taken for a chunk did not last."""
 
 
@@ -115,8 +115,9 @@ class Ids:
 class Book:
     """The members that a chunk of rows touches, and what the rows did to them."""
 
-    def __init__(self, *, stamp: int, ids: Ids) -> None:
+    def __init__(self, *, stamp: int, ids: Ids, respell: bool = False) -> None:
         self.stamp = stamp
+        self._respell = respell
         self.ids = ids
         self.people: dict[int, Person] = {}
         self._at: dict[str, dict[int, Person]] = {}
@@ -227,10 +228,12 @@ class Book:
 
     def _fill(self, person: Person, row: Ready) -> None:
         """Take over what the row says; what it leaves empty stays."""
-        if row.name_key:
-            person.name_key, before = row.name_key, person.name_key
-            if (person.first_name, person.last_name) != (row.first_name, row.last_name) or before != row.name_key:
-                person.first_name, person.last_name = row.first_name, row.last_name
+        name = (row.first_name, row.last_name)
+        respelt = self._respell or _spelling(*name) > _spelling(person.first_name, person.last_name)
+        if row.name_key and (row.name_key != person.name_key or respelt):
+            known = (person.name_key, person.first_name, person.last_name)
+            if known != (row.name_key, *name):
+                person.name_key, person.first_name, person.last_name = row.name_key, *name
                 person.changed = True
         for name in ("locale", "country", "postcode", "place", "joined_at"):
             value = getattr(row, name)
@@ -361,6 +364,12 @@ class Book:
             if person.household_id != house:
                 person.household_id = house
                 person.moved = True
+
+
+def _spelling(first: str, last: str) -> tuple[bool, int]:
+    """How well a name is spelt: ``Zoë Lee`` goes before ``Zoe Lee``, and that before ``ZOE LEE``."""
+    name = f"{first} {last}"
+    return not (name.isupper() or name.islower()), sum(not c.isascii() for c in name)
 
 
 def _keys_agree(one: str | None, other: str | None) -> bool:

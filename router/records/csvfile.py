@@ -168,7 +168,7 @@ class Reader:
         return Row(line, cells)
 
 
-class _LineTooLong(Exception):  # noqa: N818 private
+class _LineTooLong(Exception):
     pass
 
 

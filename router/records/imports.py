@@ -81,7 +81,7 @@ async def import_file(
             raise BadInput(f"the file cannot be read: {error.strerror}", place=path.name) from None
         rules = rules or packaged_rules()
         plan = plan_columns(rules, file.header, profile=options.profile, mapping=options.mapping)
-        name = (options.file_name or path.name)[:400]
+        name = (options.file_name or (path.name if isinstance(source, str | Path) else "upload"))[:400]
         run = _Run(
             file=file,
             options=options,
@@ -183,6 +183,10 @@ class _Run:
         raise Unavailable("this part of the file concerns too many members at once; use a smaller chunk_rows")
 
 
+def _new_file() -> IO[bytes]:
+    return tempfile.NamedTemporaryFile(prefix="outreach-import-", suffix=".csv", delete=False)
+
+
 def _write(file: IO[bytes], block: bytes) -> None:
     file.write(block)
 
@@ -190,9 +194,7 @@ def _write(file: IO[bytes], block: bytes) -> None:
 @contextlib.asynccontextmanager
 async def _spooled(stream: AsyncIterable[bytes]) -> AsyncIterator[Path]:
     """A stream as a temporary file: its encoding and checksum are known only at its end."""
-    handle = await asyncio.to_thread(
-        tempfile.NamedTemporaryFile, prefix="outreach-import-", suffix=".csv", delete=False
-    )
+    handle = await asyncio.to_thread(_new_file)
     path = Path(handle.name)
     try:
         try:

@@ -46,7 +46,7 @@ async def upsert_member(
 
     async def work(connection: AsyncConnection) -> UpsertResult:
         await lock(connection)
-        chunk = await take_in(connection, [row], stamp=to_ms(now), ids=ids)
+        chunk = await take_in(connection, [row], stamp=to_ms(now), ids=ids, respell=True)
         told, book = chunk.told[0], chunk.book
         if told.outcome is Outcome.NO_ADDRESS:
             raise BadInput("give a phone number or a mailbox, or the external_id of somebody we know", place="phone")
@@ -88,13 +88,16 @@ def ids_needed(rows: Sequence[Ready]) -> int:
     return sum(2 + sum(1 + len(address.claims) for address in row.addresses) for row in rows)
 
 
-async def take_in(connection: AsyncConnection, rows: Sequence[Ready], *, stamp: int, ids: range) -> Chunk:
+async def take_in(
+    connection: AsyncConnection, rows: Sequence[Ready], *, stamp: int, ids: range, respell: bool = False
+) -> Chunk:
     """Find, merge or make the people of `rows`, in the caller's transaction, under `lock`.
 
-    `stamp` (ms) is written into all that changes. Raises `OutOfIds` where `ids` do not last, which happens only where
+    `stamp` (ms) is written into all that changes. With `respell` a row's spelling of a name always wins, else only a
+    better one. Raises `OutOfIds` where `ids` do not last, which happens only where
     one refusal counts for many members; take more and begin again.
     """
-    book = open_book(await read_pages(connection, rows), stamp=stamp, ids=Ids(ids))
+    book = open_book(await read_pages(connection, rows), stamp=stamp, ids=Ids(ids), respell=respell)
     told = [book.tell(row) for row in rows]
     await write_book(connection, book)
     return Chunk(told, book)

@@ -75,9 +75,9 @@ async def read_pages(connection: AsyncConnection, rows: Iterable[Ready]) -> Page
     return pages
 
 
-def open_book(pages: Pages, *, stamp: int, ids: Ids) -> Book:
+def open_book(pages: Pages, *, stamp: int, ids: Ids, respell: bool = False) -> Book:
     """The members of these pages, ready to meet rows. `stamp` is the moment that is written into what changes."""
-    book = Book(stamp=stamp, ids=ids)
+    book = Book(stamp=stamp, ids=ids, respell=respell)
     people: dict[int, Person] = {}
     for row in pages.members:
         values = dict(zip(MEMBER_COLUMNS, row, strict=True))

@@ -117,12 +117,13 @@ class RowReader:
         """(phone, mailbox, since when) of one row of an old tool's unsubscribes and bounces; None where it says that
         this person is still subscribed."""
         row = _Cells(self.plan, cells, lambda column, sentence: None)
-        answers = [self._answer(row, field) for field in ("consent", "email_consent", "sms_consent")]
+        asked = ("consent", "email_consent", "sms_consent")
+        answers = [self._answer(row, field) for field in asked]
         silent = [self._answer(row, field, turned=True) for field in _SILENT]
-        if any(state == "granted" for state, _ in answers) and not any(
-            state == "revoked" for state, _ in (*answers, *silent)
-        ):
-            report(self.plan.header("consent"), "this row says that the person is subscribed; it was not suppressed")
+        states = [state for state, _ in (*answers, *silent)]
+        if "granted" in states and "revoked" not in states:
+            field = asked[states.index("granted")]
+            report(self.plan.header(field), "this row says that the person is subscribed; it was not suppressed")
             return None
         moments = [at for _, at in (*silent, *answers) if at] + [self._moment(row, "consent_date")]
         row.report = report

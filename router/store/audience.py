@@ -85,7 +85,8 @@ def _condition(part: Filter, dialect: str) -> Condition:
         case HasChannel():
             return _has_channel(part.channel, dialect)
         case Acted():
-            of_kind = [action.c.kind == part.kind] if part.kind else []
+            # To open a link answers an ask but signs up for nothing; it counts only where it is asked for by name.
+            of_kind = [action.c.kind == part.kind if part.kind else action.c.kind != "click"]
             own = action.c.member_id == member.c.id
             return _exists(dialect, member, own, action.c.campaign_id == part.campaign, *of_kind)
         case Received():

@@ -80,9 +80,14 @@ class Caller:
         return scope in self.scopes or Scope.ADMIN in self.scopes
 
 
-async def create_token(store: Store, name: str, scopes: Iterable[str], now: datetime, *, by: str = "operator") -> str:
-    """Make a token and return it; only its hash is kept, so this is the one time that it can be read."""
-    wanted = sorted(set(scopes))
+async def create_token(
+    store: Store, name: str, scopes: str | Iterable[str], now: datetime, *, by: str = "operator"
+) -> str:
+    """Make a token and return it; only its hash is kept, so this is the one time that it can be read.
+
+    `scopes` are names of `Scope`, in one string with spaces between or one by one.
+    """
+    wanted = sorted(set(scopes.split() if isinstance(scopes, str) else scopes))
     known = {scope.value for scope in Scope}
     if not wanted or not known.issuperset(wanted):
         raise BadInput(f"choose among {', '.join(sorted(known))}", place="scopes")

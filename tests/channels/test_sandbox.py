@@ -164,7 +164,7 @@ async def test_wrong_credentials(sandbox: Sandbox, http: aiohttp.ClientSession, 
 async def test_receipts_are_signed_over_the_whole_address(
     sandbox: Sandbox, hooks: Hooks, http: aiohttp.ClientSession
 ) -> None:
-    callback = f"{hooks.url}/hooks/sms/main?d=202611-17&x=a%20b%2Bc"
+    callback = f"{hooks.url}/hooks/sms/main?d=202611-17&x=a%20b%2bc%7e"
     _, sent = await post(http, sandbox, StatusCallback=callback)
     await sandbox.idle()
     assert [call.form["MessageStatus"] for call in hooks.calls] == ["sent", "delivered"]
@@ -388,6 +388,7 @@ async def test_closing_drops_what_is_pending_within_a_second(http: aiohttp.Clien
     with pytest.raises(aiohttp.ClientError):
         await task
     await sandbox.idle()
+    assert sandbox.stats()["callbacks_pending"] == 0
 
 
 async def test_controls_over_http(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:

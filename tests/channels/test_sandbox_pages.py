@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 from collections.abc import AsyncIterator
 from email.message import EmailMessage
 from urllib.parse import parse_qsl, urlencode
@@ -174,11 +175,15 @@ def test_odd_forms_are_read_as_the_standard_library_reads_them(body: bytes) -> N
 
 
 async def talk(sandbox: Sandbox, *pieces: bytes) -> bytes:
-    reader, writer = await asyncio.open_connection("127.0.0.1", int(sandbox.http_url.rpartition(":")[2]))
+    client = socket.socket()
+    # A small window, so that long answers have to wait for their reader.
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.connect(("127.0.0.1", int(sandbox.http_url.rpartition(":")[2])))
+    reader, writer = await asyncio.open_connection(sock=client)
     for piece in pieces:
         writer.write(piece)
         await asyncio.sleep(0.02)
-    answer = await asyncio.wait_for(reader.read(), 5)
+    answer = await asyncio.wait_for(reader.read(), 20)
     writer.close()
     return answer
 

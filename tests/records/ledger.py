@@ -25,6 +25,7 @@ async def bring(
     progress = options.pop("progress", None)
     region = options.pop("region", "US")
     now = options.pop("now", NOW)
+    options.setdefault("file_name", "file.csv")
     source: Any = content if isinstance(content, Path) else _stream(content)
     return await import_file(
         store, source, key=KEY, default_region=region, by="Ida", now=now, options=ImportOptions(**options),
@@ -48,28 +49,25 @@ async def people(store: Store) -> list[dict[str, Any]]:
     houses = defaultdict(list)
     for row in members:
         houses[row["household_id"]].append(f"{row['first_name']} {row['last_name']}".strip())
-    told = []
-    for row in members:
-        told.append(
-            {
-                "name": f"{row['first_name']} {row['last_name']}".strip(),
-                **{k: row[k] for k in ("locale", "zone", "zone_source", "country", "postcode", "place", "external_id")},
-                "attributes": row["attributes"],
-                "joined_at": row["joined_at"],
-                "household": sorted(houses[row["household_id"]]) if row["household_id"] else None,
-                "addresses": sorted(
-                    (a["channel"], a["value"], a["consent"], a["rank"])
-                    for a in addresses
-                    if a["member_id"] == row["id"]
-                ),
-                "tags": sorted(tag for tag, owner in tags if owner == row["id"]),
-                "consents": sorted(
-                    (c["channel"], c["state"], c["basis"], c["source"], c["wording"], c["at"])
-                    for c in consents
-                    if c["member_id"] == row["id"]
-                ),
-            }
-        )
+    told = [
+        {
+            "name": f"{row['first_name']} {row['last_name']}".strip(),
+            **{k: row[k] for k in ("locale", "zone", "zone_source", "country", "postcode", "place", "external_id")},
+            "attributes": row["attributes"],
+            "joined_at": row["joined_at"],
+            "household": sorted(houses[row["household_id"]]) if row["household_id"] else None,
+            "addresses": sorted(
+                (a["channel"], a["value"], a["consent"], a["rank"]) for a in addresses if a["member_id"] == row["id"]
+            ),
+            "tags": sorted(tag for tag, owner in tags if owner == row["id"]),
+            "consents": sorted(
+                (c["channel"], c["state"], c["basis"], c["source"], c["wording"], c["at"])
+                for c in consents
+                if c["member_id"] == row["id"]
+            ),
+        }
+        for row in members
+    ]
     return sorted(told, key=lambda one: (one["name"], one["addresses"]))
 
 

@@ -31,7 +31,8 @@ async def test_a_row_becomes_a_member(store: Store) -> None:
     assert await people(store) == [
         {
             "name": "Ann Lee", "locale": "", "zone": "America/New_York", "zone_source": "postcode", "country": "",
-            "postcode": "10001", "place": "", "external_id": None, "attributes": {}, "joined_at": NOW, "household": None,
+            "postcode": "10001", "place": "", "external_id": None, "attributes": {}, "joined_at": NOW,
+            "household": None,
             "addresses": [("email", "ann@example.org", "granted", 1), ("sms", "+12025550123", "granted", 0)],
             "tags": ["north", "tenant"],
             "consents": [
@@ -46,7 +47,7 @@ async def test_the_messy_file(store: Store) -> None:
     """Everything at once: CP1252, semicolons, quoted newlines, ragged and broken rows, households and duplicates."""
     report = await bring(store, FIXTURES / "messy_cp1252.csv", region="GB")
     assert (report.encoding, report.delimiter) == ("cp1252", ";")
-    assert (report.rows, report.new, report.merged_in_file, report.bad_rows, report.households) == (9, 4, 1, 4, 1)
+    assert (report.rows, report.new, report.merged_in_file, report.bad_rows, report.households) == (10, 4, 1, 5, 1)
     assert await names(store) == ["Chloé Müller", "François Dupré", "Jo Lee", "Sam Lee"]
     told = await problems(store, report)
     assert [(line, column) for line, column, _ in told] == [
@@ -101,19 +102,19 @@ async def test_the_messy_file(store: Store) -> None:
         ),
     ],
 )
-async def test_exports_of_other_tools(store: Store, file: str, profile: str, expected: dict[str, Any]) -> None:
-    report = await bring(store, FIXTURES / file)
+async def test_exports_of_other_tools(ledger: Store, file: str, profile: str, expected: dict[str, Any]) -> None:
+    report = await bring(ledger, FIXTURES / file)
     assert report.profile == profile
-    assert {one["name"]: (one["addresses"], one["zone"]) for one in await people(store)} == expected
+    assert {one["name"]: (one["addresses"], one["zone"]) for one in await people(ledger)} == expected
 
 
 # ── consent ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_rows_without_consent_are_kept_and_not_written_to(store: Store) -> None:
-    report = await bring(store, HEADER + "Ann,Lee,2025550123,ann@example.org,,,\nBob,Ray,,bob@example.org,yes,,\n")
+async def test_rows_without_consent_are_kept_and_not_written_to(ledger: Store) -> None:
+    report = await bring(ledger, HEADER + "Ann,Lee,2025550123,ann@example.org,,,\nBob,Ray,,bob@example.org,yes,,\n")
     assert report.unconfirmed == 1
-    states = {a for one in await people(store) for a in one["addresses"]}
+    states = {a for one in await people(ledger) for a in one["addresses"]}
     assert {(channel, state) for channel, value, state, _ in states if "bob" not in value} == {
         ("sms", "unconfirmed"),
         ("email", "unconfirmed"),
@@ -163,11 +164,9 @@ async def test_an_attestation_is_signed_and_audited(store: Store) -> None:
 @pytest.mark.parametrize(
     ("basis", "dated"), [(LegalBasis.CHARITY_SOFT_OPT_IN, date(2026, 2, 4)), (LegalBasis.CONSENT, date(2026, 11, 23))]
 )
-async def test_a_basis_that_cannot_hold_is_refused(sqlite_url: str, basis: LegalBasis, dated: date) -> None:
-    store = Store(sqlite_url)
-    with pytest.raises(BadInput, match="attestation.dated"):
-        await bring(store, HEADER, attestation=Attestation(basis=basis, source="x", dated=dated))
-    await store.aclose()
+async def test_a_basis_that_cannot_hold_is_refused(ledger: Store, basis: LegalBasis, dated: date) -> None:
+    with pytest.raises(BadInput, match=r"attestation\.dated"):
+        await bring(ledger, HEADER, attestation=Attestation(basis=basis, source="x", dated=dated))
 
 
 async def test_a_no_in_the_ledger_is_never_overturned(store: Store) -> None:
@@ -207,21 +206,22 @@ async def test_a_no_in_the_ledger_is_never_overturned(store: Store) -> None:
     ],
 )
 async def test_yes_and_no_in_one_file_or_two(
-    store: Store, first: tuple[str, str], then: tuple[str, str], state: str
+    ledger: Store, first: tuple[str, str], then: tuple[str, str], state: str
 ) -> None:
     header = "name,email,consent,consent_date\n"
     one, two = (f"Ann Lee,ann@example.org,{word},{day}\n" for word, day in (first, then))
-    await bring(store, header + one)
-    await bring(store, header + two)
-    assert [one["addresses"][0][2] for one in await people(store)] == [state]
+    await bring(ledger, header + one)
+    await bring(ledger, header + two)
+    assert [one["addresses"][0][2] for one in await people(ledger)] == [state]
 
 
-async def test_whatsapp_is_a_channel_of_the_phone_where_its_owner_says_so(store: Store) -> None:
+async def test_whatsapp_is_a_channel_of_the_phone_where_its_owner_says_so(ledger: Store) -> None:
     await bring(
-        store,
-        "name,phone,whatsapp opt-in,preferred channel\nAnn,2025550123,yes,\nBob,2025550124,,whatsapp\nCy,2025550125,,\n",
+        ledger,
+        "name,phone,whatsapp opt-in,preferred channel\n"
+        "Ann,2025550123,yes,\nBob,2025550124,,whatsapp\nCy,2025550125,,\n",
     )
-    assert [one["addresses"] for one in await people(store)] == [
+    assert [one["addresses"] for one in await people(ledger)] == [
         [("sms", "+12025550123", "unconfirmed", 0), ("whatsapp", "+12025550123", "granted", 2)],
         [("sms", "+12025550124", "unconfirmed", 1), ("whatsapp", "+12025550124", "unconfirmed", 0)],
         [("sms", "+12025550125", "unconfirmed", 0)],
@@ -232,7 +232,10 @@ async def test_whatsapp_is_a_channel_of_the_phone_where_its_owner_says_so(store:
 
 
 async def test_an_old_tools_unsubscribes_come_first(store: Store) -> None:
-    text = "Email,Phone,Status\nann@example.org,,Unsubscribed\n,2025550123,\nbob@example.org,,subscribed\nnonsense,,\n,,x\n"
+    text = (
+        "Email,Phone,Status\nann@example.org,,Unsubscribed\n,2025550123,\nbob@example.org,,subscribed\n"
+        "nonsense,,\n,,no\n"
+    )
     report = await bring(store, text, suppress=True, mapping={"Status": "email_consent"})
     assert await names(store) == []
     assert await suppressed(store) == [("email", "import"), ("sms", "import"), ("whatsapp", "import")]
@@ -248,10 +251,10 @@ async def test_an_old_tools_unsubscribes_come_first(store: Store) -> None:
     assert (later.silenced, later.unconfirmed) == (2, 1)
 
 
-async def test_mailchimps_cleaned_addresses_are_suppressed(store: Store) -> None:
-    report = await bring(store, FIXTURES / "mailchimp_cleaned.csv", suppress=True)
+async def test_mailchimps_cleaned_addresses_are_suppressed(ledger: Store) -> None:
+    report = await bring(ledger, FIXTURES / "mailchimp_cleaned.csv", suppress=True)
     assert (report.profile, report.suppressed) == ("mailchimp", 2)
-    async with store.read() as connection:
+    async with ledger.read() as connection:
         moments = set((await connection.execute(select(suppression.c.at))).scalars())
     assert moments == {datetime(2023, 5, 1, 10, tzinfo=UTC), datetime(2022, 1, 2, 3, 4, 5, tzinfo=UTC)}
 
@@ -262,7 +265,7 @@ async def test_mailchimps_cleaned_addresses_are_suppressed(store: Store) -> None
 @pytest.mark.parametrize(
     ("rows", "counts", "expected"),
     [
-        ("Ann,Lee,2025550123,,,,\nANN,LEE,+1 202 555 0123,ann@example.org,,,\n", (1, 1, 0), ["ANN LEE"]),
+        ("Ann,Lee,2025550123,,,,\nANN,LEE,+1 202 555 0123,ann@example.org,,,\n", (1, 1, 0), ["Ann Lee"]),
         ("Ann,Lee,2025550123,,,,\nSam,Lee,2025550123,,,,\n", (2, 0, 1), ["Ann Lee", "Sam Lee"]),
         ("Ann,Lee,2025550123,,,,\n,,2025550123,ann@example.org,,,\n", (1, 1, 0), ["Ann Lee"]),
         (",,2025550123,,,,\nAnn,Lee,2025550123,,,,\n", (1, 1, 0), ["Ann Lee"]),
@@ -272,11 +275,11 @@ async def test_mailchimps_cleaned_addresses_are_suppressed(store: Store) -> None
     ids=["same name", "household", "no name", "no name first", "nothing in common", "no name, several people"],
 )
 async def test_duplicates_and_households(
-    store: Store, rows: str, counts: tuple[int, int, int], expected: list[str]
+    ledger: Store, rows: str, counts: tuple[int, int, int], expected: list[str]
 ) -> None:
-    report = await bring(store, HEADER + rows)
+    report = await bring(ledger, HEADER + rows)
     assert (report.new, report.merged_in_file, report.households) == counts
-    assert await names(store) == expected
+    assert await names(ledger) == expected
 
 
 async def test_a_row_that_cannot_say_whom_it_means_is_a_problem_but_its_no_counts(store: Store) -> None:
@@ -300,13 +303,13 @@ async def test_two_records_that_a_row_shows_to_be_one_person_become_one(store: S
     assert (ann["tags"], ann["postcode"], ann["household"]) == (["a", "b", "c"], "10001", None)
 
 
-async def test_households_that_meet_become_one(store: Store) -> None:
-    await bring(store, HEADER + "A,,2025550101,,,,\nB,,2025550101,,,,\n")
-    await bring(store, HEADER + "C,,2025550102,,,,\nD,,2025550102,,,,\n")
+async def test_households_that_meet_become_one(ledger: Store) -> None:
+    await bring(ledger, HEADER + "A,,2025550101,,,,\nB,,2025550101,,,,\n")
+    await bring(ledger, HEADER + "C,,2025550102,,,,\nD,,2025550102,,,,\n")
     await bring(
-        store, HEADER + "B,,2025550101,b@example.org,,,\nC,,,b@example.org,,,\nC,,2025550102,b@example.org,,,\n"
+        ledger, HEADER + "B,,2025550101,b@example.org,,,\nC,,,b@example.org,,,\nC,,2025550102,b@example.org,,,\n"
     )
-    assert [one["household"] for one in await people(store)] == [["A", "B", "C", "D"]] * 4
+    assert [one["household"] for one in await people(ledger)] == [["A", "B", "C", "D"]] * 4
 
 
 async def test_the_organizations_own_key_tells_people_apart_and_together(store: Store) -> None:
@@ -319,11 +322,11 @@ async def test_the_organizations_own_key_tells_people_apart_and_together(store: 
     assert (report.bad_rows, report.new) == (1, 0)
 
 
-async def test_what_a_row_leaves_empty_stays(store: Store) -> None:
-    await bring(store, "name,email,city,zip,time zone,colour\nAnn,ann@example.org,Leeds,10001,Europe/London,red\n")
-    report = await bring(store, "name,email,city,zip,size\nann,ann@example.org,,94110,9\n")
+async def test_what_a_row_leaves_empty_stays(ledger: Store) -> None:
+    await bring(ledger, "name,email,city,zip,time zone,colour\nAnn,ann@example.org,Leeds,10001,Europe/London,red\n")
+    report = await bring(ledger, "name,email,city,zip,size\nann,ann@example.org,,94110,9\n")
     assert (report.updated, report.new) == (1, 0)
-    (ann,) = await people(store)
+    (ann,) = await people(ledger)
     assert (ann["place"], ann["postcode"], ann["zone"], ann["zone_source"]) == (
         "Leeds",
         "94110",
@@ -333,25 +336,37 @@ async def test_what_a_row_leaves_empty_stays(store: Store) -> None:
     assert ann["attributes"] == {"colour": "red", "size": "9"}
 
 
-async def test_the_good_address_of_a_row_with_a_bad_one_is_kept(store: Store) -> None:
-    report = await bring(store, HEADER + "Ann,Lee,12,ann@example.org,yes,,\nBob,Ray,2025550123,bob,yes,,\n")
+async def test_of_two_spellings_of_a_name_the_better_stays(ledger: Store) -> None:
+    for name in ("ZOE LEE", "Zoe Lee", "zoe lee", "Zoë Lee", "Zoe lee"):
+        await bring(ledger, f"name,email\n{name},zoe@example.org\n")
+    assert await names(ledger) == ["Zoë Lee"]
+
+
+async def test_the_good_address_of_a_row_with_a_bad_one_is_kept(ledger: Store) -> None:
+    report = await bring(ledger, HEADER + "Ann,Lee,12,ann@example.org,yes,,\nBob,Ray,2025550123,bob,yes,,\n")
     assert (report.new, report.bad_rows, report.problems) == (2, 0, 2)
-    assert [(line, column) for line, column, _ in await problems(store, report)] == [(2, "phone"), (3, "email")]
+    assert [(line, column) for line, column, _ in await problems(ledger, report)] == [(2, "phone"), (3, "email")]
 
 
 # ── laws ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-PEOPLE = HEADER + "".join(
-    f"{first},{last},{phone},{email},{word},{tag},{code}\n"
-    for first, last, phone, email, word, tag, code in [
-        ("Ann", "Lee", "2025550101", "", "yes", "a", ""), ("Bob", "Ray", "2025550102", "bob@example.org", "", "b", "10001"),
-        ("Sam", "Lee", "2025550101", "", "no", "", ""), ("", "", "2025550102", "b2@example.org", "yes", "c", ""),
-        ("Cy", "Fox", "12", "", "", "", ""), ("Ann", "Lee", "", "ann@example.org", "yes", "d", "94110"),
-        ("ANN", "LEE", "2025550101", "ann@example.org", "", "e", ""), ("Di", "Orr", "", "bob@example.org", "no", "", ""),
-        ("", "", "2025550101", "", "no", "", ""), ("Ed", "Poe", "2025550105", "", "yes", "", "60601"),
-        ("Flo", "Orr", "2025550105", "ann@example.org", "", "", ""), ("Ed", "Poe", "2025550105", "", "yes", "", "60601"),
-    ]
-)  # fmt: skip
+PEOPLE = (
+    HEADER
+    + """\
+Ann,Lee,2025550101,,yes,a,
+Bob,Ray,2025550102,bob@example.org,,b,10001
+Sam,Lee,2025550101,,no,,
+,,2025550102,b2@example.org,yes,c,
+Cy,Fox,12,,,,
+Ann,Lee,,ann@example.org,yes,d,94110
+ANN,LEE,2025550101,ann@example.org,,e,
+Di,Orr,,bob@example.org,no,,
+,,2025550101,,no,,
+Ed,Poe,2025550105,,yes,,60601
+Flo,Orr,2025550105,ann@example.org,,,
+Ed,Poe,2025550105,,yes,,60601
+"""
+)
 
 
 async def test_importing_twice_changes_nothing(store: Store) -> None:
@@ -362,29 +377,21 @@ async def test_importing_twice_changes_nothing(store: Store) -> None:
     assert (report.new, report.households, report.records_joined) == (0, 0, 0)
 
 
-@pytest.mark.parametrize("chunk_rows", [1, 2, 3, 5, 100])
-async def test_the_size_of_chunks_makes_no_difference(
-    store: Store, sqlite_template: Path, tmp_path: Path, chunk_rows: int
-) -> None:
-    whole = Store(
-        f"sqlite:///{(tmp_path / 'whole.sqlite3').write_bytes(sqlite_template.read_bytes()) and tmp_path}/whole.sqlite3"
-    )
-    expected = await bring(whole, PEOPLE, chunk_rows=1000)
+@pytest.mark.parametrize("chunk_rows", [1, 2, 3, 100])
+async def test_the_size_of_chunks_makes_no_difference(store: Store, other_ledger: Store, chunk_rows: int) -> None:
+    expected = await bring(other_ledger, PEOPLE, chunk_rows=1000)
     report = await bring(store, PEOPLE, chunk_rows=chunk_rows)
-    assert await people(store) == await people(whole)
+    assert await people(store) == await people(other_ledger)
     assert report.sentences == expected.sentences
-    assert await problems(store, report) == await problems(whole, expected)
-    await whole.aclose()
+    assert await problems(store, report) == await problems(other_ledger, expected)
 
 
 @pytest.mark.parametrize("restart", [False, True], ids=["resumed", "started over"])
-@pytest.mark.parametrize("chunks", [0, 1, 2, 5, 6])
+@pytest.mark.parametrize("chunks", [0, 1, 3, 6])
 async def test_an_interrupted_import_goes_on_without_doubling(
-    store: Store, sqlite_template: Path, tmp_path: Path, chunks: int, restart: bool
+    store: Store, other_ledger: Store, chunks: int, restart: bool
 ) -> None:
-    (tmp_path / "whole.sqlite3").write_bytes(sqlite_template.read_bytes())
-    whole = Store(f"sqlite:///{tmp_path}/whole.sqlite3")
-    expected = await bring(whole, PEOPLE)
+    expected = await bring(other_ledger, PEOPLE)
     seen: list[ImportProgress] = []
 
     def stop(progress: ImportProgress) -> None:
@@ -401,15 +408,15 @@ async def test_an_interrupted_import_goes_on_without_doubling(
     assert (report.id == cut.id) is not restart
     found = await people(store)
     if restart:  # what the first run brought in is dated by it, what the second did by the second
-        for one in (*found, *(before := await people(whole))):
+        before = await people(other_ledger)
+        for one in (*found, *before):
             one["joined_at"], one["consents"] = None, sorted({c[:5] for c in one["consents"]})
         assert found == before
         assert (await import_status(store, cut.id)).status == "failed"
     else:
-        assert found == await people(whole)
+        assert found == await people(other_ledger)
         assert report.sentences == expected.sentences
-        assert await problems(store, report) == await problems(whole, expected)
-    await whole.aclose()
+        assert await problems(store, report) == await problems(other_ledger, expected)
 
 
 async def test_an_import_with_other_options_is_another_one(store: Store) -> None:
@@ -462,17 +469,17 @@ async def test_a_dry_run_counts_the_same_and_writes_nothing(
     assert dry.first_problems == real.first_problems
 
 
-async def test_bad_files_leave_nothing_behind(store: Store) -> None:
+async def test_bad_files_leave_nothing_behind(ledger: Store) -> None:
     for text in ("", "Ann,Lee,2025550123\n", "colour\nred\n", "email\na\0b\n", ",".join("abc" * 4_000)):
         with pytest.raises(BadInput):
-            await bring(store, text)
-    async with store.read() as connection:
+            await bring(ledger, text)
+    async with ledger.read() as connection:
         assert (await connection.execute(select(import_job.c.id))).all() == []
 
 
-async def test_a_file_that_is_not_there(store: Store, tmp_path: Path) -> None:
+async def test_a_file_that_is_not_there(ledger: Store, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"nowhere\.csv: the file cannot be read"):
-        await bring(store, tmp_path / "nowhere.csv")
+        await bring(ledger, tmp_path / "nowhere.csv")
 
 
 # ── report ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -483,12 +490,12 @@ async def test_problems_download_as_csv_that_no_spreadsheet_runs(store: Store) -
     data = b"".join([piece async for piece in problems_csv(store, report.id)])
     lines = data.decode().splitlines()
     assert lines[0] == "line,column,problem"
-    assert lines[1].startswith("2,'=HYPERLINK(")
+    assert lines[1].startswith("2,\"'=HYPERLINK(")
     assert lines[2].startswith("3,email,")
     with pytest.raises(NotFound):
-        await anext(problems_csv(store, 1))
+        await anext(problems_csv(store, 10**9))
     with pytest.raises(NotFound):
-        await import_status(store, 1)
+        await import_status(store, 10**9)
 
 
 @pytest.mark.parametrize("first", list("=+-@\t\r"))
@@ -497,8 +504,8 @@ def test_formulas_become_text(first: str) -> None:
     assert csv_line("1=1", -7) == b"1=1,-7\r\n"
 
 
-async def test_the_report_says_how(store: Store) -> None:
-    report = await bring(store, PEOPLE)
+async def test_the_report_says_how(ledger: Store) -> None:
+    report = await bring(ledger, PEOPLE)
     assert report.rows == report.new + report.updated + report.unchanged + report.merged_in_file + report.bad_rows
     text = " ".join(report.sentences)
     for part in (
@@ -513,9 +520,9 @@ async def test_the_report_says_how(store: Store) -> None:
     assert report.columns["zip"] == "postcode"
 
 
-async def test_progress_tells_bytes_rows_and_rate(store: Store) -> None:
+async def test_progress_tells_bytes_rows_and_rate(ledger: Store) -> None:
     seen: list[ImportProgress] = []
-    await bring(store, PEOPLE, chunk_rows=5, progress=seen.append)
+    await bring(ledger, PEOPLE, chunk_rows=5, progress=seen.append)
     assert [p.rows for p in seen] == [0, 5, 10, 12]
     assert seen[0].import_id > 0
     assert seen[-1].bytes_done == seen[-1].bytes_total == len(PEOPLE)
