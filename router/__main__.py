@@ -269,7 +269,9 @@ def keys() -> None:
 
 @outreach.command()
 @click.argument("name")
-@click.option("--scope", "scopes", multiple=True, default=("admin",), show_default=True, help="May be given several times.")
+@click.option(
+    "--scope", "scopes", multiple=True, default=("admin",), show_default=True, help="May be given several times."
+)
 def token(name: str, scopes: tuple[str, ...]) -> None:
     """Make an API token called NAME. It is shown once."""
 

@@ -36,7 +36,8 @@ async def follow_link(runtime: Runtime, ref: DeliveryRef, *, now: datetime, pref
         row = (
             await connection.execute(
                 text(
-                    "SELECT c.id, c.link, d.member_id, d.sent_at FROM delivery d JOIN campaign c ON c.id = d.campaign_id"
+                    "SELECT c.id, c.link, d.member_id, d.sent_at"
+                    " FROM delivery d JOIN campaign c ON c.id = d.campaign_id"
                     " WHERE d.month = :month AND d.id = :id"
                 ),
                 {"month": ref.month, "id": ref.id},

@@ -100,7 +100,9 @@ def _secret_key(settings: Settings, store: Store) -> bytes:
     given = settings.secret_key.get_secret_value()
     if given:
         if len(given) < _SHORTEST_KEY:
-            raise BadInput(f"use at least {_SHORTEST_KEY} characters; `outreach keys` makes one", place="OUTREACH_SECRET_KEY")
+            raise BadInput(
+                f"use at least {_SHORTEST_KEY} characters; `outreach keys` makes one", place="OUTREACH_SECRET_KEY"
+            )
         return given.encode()
     if not store.is_sqlite or not store.url.database:
         raise BadInput("is missing; `outreach keys` makes one. Keep it: links and suppressions depend on it",

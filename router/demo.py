@@ -180,7 +180,9 @@ async def _earlier_asks(runtime: Runtime, clock: _Clock, out: Console) -> None:
             {
                 "title": title,
                 "audience": {"op": "tag", "tag": "volunteer"},
-                "texts": {"en": {"default": {"text": title + ", {{ first_name | default('friend') }}? It takes a minute."}}},
+                "texts": {
+                    "en": {"default": {"text": title + ", {{ first_name | default('friend') }}? It takes a minute."}}
+                },
             }
         )
         campaign = await _launch(runtime, ask)
@@ -198,7 +200,7 @@ async def _launch(runtime: Runtime, ask: Ask) -> int:
 
 async def _settled(runtime: Runtime, campaign: int) -> None:
     """Wait until a campaign has nothing left that may leave now."""
-    while not await _is_quiet(runtime, campaign):
+    while not await _is_quiet(runtime, campaign):  # noqa: ASYNC110 - it is the ledger that we watch
         await asyncio.sleep(0.05)
 
 
@@ -209,7 +211,8 @@ async def _is_quiet(runtime: Runtime, campaign: int) -> bool:
     async with runtime.store.read() as connection:
         waiting = await connection.scalar(
             text(
-                "SELECT count(*) FROM batch WHERE campaign_id = :id AND open AND (not_before <= :now OR owner IS NOT NULL)"
+                "SELECT count(*) FROM batch WHERE campaign_id = :id AND open"
+                " AND (not_before <= :now OR owner IS NOT NULL)"
             ),
             {"id": campaign, "now": int(runtime.clock().timestamp() * 1000)},
         )

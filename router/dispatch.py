@@ -186,7 +186,8 @@ class Sender:
 
     async def _send_lane(self, claim: Claim, writer: Writer, letters: Iterator[Letter], done: list[Outcome]) -> None:
         for letter in letters:
-            done.append(await self._send(claim, writer, letter))
+            outcome = await self._send(claim, writer, letter)
+            done.append(outcome)
 
     async def _send(self, claim: Claim, writer: Writer, letter: Letter) -> Outcome:
         clock, policy = self._runtime.clock, self._runtime.policy.retry

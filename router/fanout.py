@@ -36,10 +36,12 @@ BATCH = 500
 """Most deliveries in a batch (DESIGN.md 2)."""
 
 _DELIVERY_COLUMNS = (
-    "month", "id", "campaign_id", "member_id", "channel", "hop", "address_id", "status", "reason", "not_before", "costs",
+    "month", "id", "campaign_id", "member_id", "channel", "hop", "address_id", "status", "reason", "not_before",
+    "costs",
 )  # fmt: skip
 _BATCH_COLUMNS = (
-    "id", "month", "campaign_id", "channel", "lane", "first_id", "last_id", "open", "not_before", "epoch", "leased_until",
+    "id", "month", "campaign_id", "channel", "lane", "first_id", "last_id", "open", "not_before", "epoch",
+    "leased_until",
 )  # fmt: skip
 
 
@@ -137,7 +139,7 @@ async def _lock_range(connection: AsyncConnection, prepared: Route) -> tuple[int
     row = (
         await connection.execute(
             text(
-                "SELECT first_member, last_member FROM route_range"  # noqa: S608
+                "SELECT first_member, last_member FROM route_range"
                 " WHERE campaign_id = :campaign AND routed_at IS NULL ORDER BY first_member LIMIT 1"
                 f"{for_update(connection, skip_locked=True)}"
             ),
@@ -199,7 +201,9 @@ def _decide(
     return decided
 
 
-async def _claim(connection: AsyncConnection, campaign_id: int, decided: list[tuple[Member, Deliver | Hold]]) -> set[int]:
+async def _claim(
+    connection: AsyncConnection, campaign_id: int, decided: list[tuple[Member, Deliver | Hold]]
+) -> set[int]:
     """Rule 2: one ask per person and per address; returns the members who won theirs."""
     rows = sorted(
         ((campaign_id, person.id, verdict.address.hash) for person, verdict in decided if isinstance(verdict, Deliver)),
@@ -250,7 +254,19 @@ class _Rows:
                         slot = BudgetSlot(at=not_before, delivery_id=number, channel=channel)
                         self.slots.append((person.id, slot))
                 self.batches.append(
-                    (next(self._ids), month, campaign, channel, int(self._lane), numbers[0], numbers[-1], True, at, 0, 0)
+                    (
+                        next(self._ids),
+                        month,
+                        campaign,
+                        channel,
+                        int(self._lane),
+                        numbers[0],
+                        numbers[-1],
+                        True,
+                        at,
+                        0,
+                        0,
+                    )
                 )
                 self.moves.add(campaign, channel, DeliveryStatus.QUEUED, n=len(part))
         for person, channel, address_id, reason in self._held:
@@ -259,5 +275,3 @@ class _Rows:
                  DeliveryStatus.HELD.value, reason.value, 0, False)
             )  # fmt: skip
             self.moves.add(campaign, channel, DeliveryStatus.HELD, reason)
-
-

@@ -143,7 +143,7 @@ async def _dispose(
 async def _put_off(connection: AsyncConnection, work: Work, rows: list[Waiting], at: datetime) -> None:
     await connection.execute(
         text(
-            "UPDATE delivery SET not_before = :at WHERE month = :month"  # noqa: S608
+            "UPDATE delivery SET not_before = :at WHERE month = :month"
             f" AND id {in_numbers(connection, 'ids')} AND status = 'queued'"
         ),
         {
@@ -154,12 +154,10 @@ async def _put_off(connection: AsyncConnection, work: Work, rows: list[Waiting],
     )
 
 
-async def _reply_texts(
-    connection: AsyncConnection, work: Work, rows: list[Waiting]
-) -> dict[int, tuple[str, datetime]]:
+async def _reply_texts(connection: AsyncConnection, work: Work, rows: list[Waiting]) -> dict[int, tuple[str, datetime]]:
     found = await connection.execute(
         text(
-            "SELECT delivery_id, text, asked_at FROM reply_text WHERE month = :month"  # noqa: S608
+            "SELECT delivery_id, text, asked_at FROM reply_text WHERE month = :month"
             f" AND delivery_id {in_numbers(connection, 'ids')}"
         ),
         {"month": work.claim.batch.month, "ids": numbers(connection, [row.id for row in rows])},

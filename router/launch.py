@@ -24,7 +24,16 @@ from router.store.tallies import read_tally
 
 _S = CampaignStatus
 _OPEN = (_S.DRAFT, _S.APPROVED, _S.SCHEDULED, _S.RUNNING, _S.PAUSED)
-_FIXED_ONCE_LAUNCHED = ("kind", "about", "about_versions", "audience", "channels", "starts_at", "starts_at_local", "urgent")
+_FIXED_ONCE_LAUNCHED = (
+    "kind",
+    "about",
+    "about_versions",
+    "audience",
+    "channels",
+    "starts_at",
+    "starts_at_local",
+    "urgent",
+)
 
 
 class _View(BaseModel):
@@ -223,8 +232,9 @@ async def finish_done_campaigns(runtime: Runtime, *, now: datetime) -> int:
     async def work(connection: AsyncConnection) -> int:
         result = await connection.execute(
             text(
-                "UPDATE campaign SET status = 'finished', finished_at = :now WHERE status = 'running' AND kind <> 'reply'"
-                " AND NOT EXISTS (SELECT 1 FROM route_range r WHERE r.campaign_id = campaign.id AND r.routed_at IS NULL)"
+                "UPDATE campaign SET status = 'finished', finished_at = :now"
+                " WHERE status = 'running' AND kind <> 'reply' AND NOT EXISTS"
+                " (SELECT 1 FROM route_range r WHERE r.campaign_id = campaign.id AND r.routed_at IS NULL)"
                 " AND NOT EXISTS (SELECT 1 FROM batch b WHERE b.campaign_id = campaign.id AND b.open)"
             ),
             {"now": to_ms(now)},

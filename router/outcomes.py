@@ -45,9 +45,7 @@ def outcome_of(letter: Letter, result: Sent | SendError, at: datetime, policy: R
         return Outcome(letter, at, sent=result)
     if isinstance(result, OutcomeUnknown):
         return Outcome(letter, at, error=result)
-    step = after_send_error(
-        result, attempts=letter.attempts, now=at, expires_at=letter.expires_at, policy=policy
-    )
+    step = after_send_error(result, attempts=letter.attempts, now=at, expires_at=letter.expires_at, policy=policy)
     return Outcome(letter, at, error=result, next=step)
 
 
@@ -163,7 +161,7 @@ class _Book:
                 return
             result = await self._connection.execute(
                 text(
-                    "UPDATE delivery SET status = :to, sent_at = coalesce(:at, sent_at)"  # noqa: S608
+                    "UPDATE delivery SET status = :to, sent_at = coalesce(:at, sent_at)"
                     f" WHERE month = :month AND id {in_numbers(self._connection, 'ids')}"
                     " AND claim_id = :claim AND status = :from"
                 ),

@@ -89,7 +89,7 @@ async def preview_ask(runtime: Runtime, ask: Ask, *, now: datetime) -> Preview:
 
 async def _slots(connection: AsyncConnection, members: list[Member]) -> dict[int, tuple[BudgetSlot, ...]]:
     rows = await connection.execute(
-        text(f"SELECT holder, slots FROM contact_budget WHERE holder {in_numbers(connection, 'ids')}"),  # noqa: S608
+        text(f"SELECT holder, slots FROM contact_budget WHERE holder {in_numbers(connection, 'ids')}"),
         {"ids": numbers(connection, {person.household_id or person.id for person in members})},
     )
     return {holder: budget.decode(slots) for holder, slots in rows}
@@ -214,4 +214,3 @@ async def send_test(runtime: Runtime, ask: Ask, *, to: str, now: datetime) -> st
     account, adapter = next(iter(accounts.items()))
     await adapter.send(message)
     return f"Sent by {channel} ({account}) to {mask(value)}: {len(message.text)} characters"
-

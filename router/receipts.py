@@ -86,11 +86,11 @@ async def apply_receipts(
         await _follow_up(runtime, connection, row, what, hop_ids, moves, now)
 
 
-async def _match(
-    connection: AsyncConnection, arrived: Sequence[Arrived]
-) -> list[tuple[Arrived, DeliveryRef | None]]:
+async def _match(connection: AsyncConnection, arrived: Sequence[Arrived]) -> list[tuple[Arrived, DeliveryRef | None]]:
     """By our own reference where the provider carried it back, else by the provider's name for the message."""
-    nameless = sorted({one.receipt.provider_id for one in arrived if not one.receipt.delivery and one.receipt.provider_id})
+    nameless = sorted(
+        {one.receipt.provider_id for one in arrived if not one.receipt.delivery and one.receipt.provider_id}
+    )
     known: dict[str, DeliveryRef] = {}
     for name in nameless:
         row = (
@@ -112,7 +112,7 @@ async def _lock_rows(connection: AsyncConnection, refs: set[DeliveryRef | None])
     for month, ids in sorted(by_month.items()):
         rows = await connection.execute(
             text(
-                "SELECT month, id, campaign_id, member_id, channel, hop, address_id, status, reason, costs"  # noqa: S608
+                "SELECT month, id, campaign_id, member_id, channel, hop, address_id, status, reason, costs"
                 f" FROM delivery WHERE month = :month AND id {in_numbers(connection, 'ids')}"
                 f" ORDER BY id{for_update(connection)}"
             ),
@@ -128,7 +128,7 @@ async def _write_moves(
 ) -> None:
     await connection.execute(
         text(
-            "UPDATE delivery SET status = :to, done_at = :now, reason = :reason,"  # noqa: S608
+            "UPDATE delivery SET status = :to, done_at = :now, reason = :reason,"
             " sent_at = coalesce(sent_at, CASE WHEN :failed = 1 THEN NULL ELSE CAST(:now AS bigint) END)"
             f" WHERE month = :month AND id {in_numbers(connection, 'ids')}"
         ),
@@ -161,9 +161,7 @@ async def _follow_up(
     """The provider had taken it and it reached nobody: refund, and take the next hop where there is one."""
     campaign = await lock_campaign(connection, row.campaign_id)
     expires_at = campaign.expires_at if campaign else now
-    step: Next = after_receipt(
-        what.failure, hop=row.hop, now=now, expires_at=expires_at, policy=runtime.policy.retry
-    )
+    step: Next = after_receipt(what.failure, hop=row.hop, now=now, expires_at=expires_at, policy=runtime.policy.retry)
     if row.costs:
         await refund(connection, [(row.member_id, row.id)])
     address_hash = await connection.scalar(text("SELECT hash FROM address WHERE id = :id"), {"id": row.address_id})
@@ -233,14 +231,14 @@ async def retry_parked(runtime: Runtime, *, now: datetime) -> int:
 
 
 async def close_unknowns(runtime: Runtime, *, now: datetime) -> int:
-    """Rule 17: an unknown outcome older than the horizon is final and stays spent; a later receipt may still settle it."""
+    """Rule 17: an unknown outcome older than the horizon is final and stays spent; a receipt may yet settle it."""
     horizon = to_ms(now) - runtime.policy.retry.unknown_horizon_hours * 3_600_000
 
     async def work(connection: AsyncConnection) -> int:
         rows = (
             await connection.execute(
                 text(
-                    "SELECT d.month, d.id, d.campaign_id, d.channel FROM attempt a"  # noqa: S608
+                    "SELECT d.month, d.id, d.campaign_id, d.channel FROM attempt a"
                     " JOIN delivery d ON d.month = a.month AND d.id = a.delivery_id"
                     " WHERE a.outcome = 'unknown' AND a.at < :horizon AND d.status = 'unknown' AND d.reason IS NULL"
                     f" ORDER BY d.month, d.id LIMIT 500{for_update(connection, 'd')}"
@@ -251,7 +249,9 @@ async def close_unknowns(runtime: Runtime, *, now: datetime) -> int:
         moves = Moves()
         for row in rows:
             await connection.execute(
-                text("UPDATE delivery SET reason = 'unsettled' WHERE month = :month AND id = :id AND status = 'unknown'"),
+                text(
+                    "UPDATE delivery SET reason = 'unsettled' WHERE month = :month AND id = :id AND status = 'unknown'"
+                ),
                 {"month": row.month, "id": row.id},
             )
             moves.take(row.campaign_id, row.channel, DeliveryStatus.UNKNOWN)

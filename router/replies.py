@@ -210,7 +210,7 @@ async def _act(
     months = [now.year * 100 + now.month, (now.year * 12 + now.month - 2) // 12 * 100 + (now.month - 2) % 12 + 1]
     campaign_id = await connection.scalar(
         text(
-            "SELECT campaign_id FROM delivery WHERE member_id = :member"  # noqa: S608
+            "SELECT campaign_id FROM delivery WHERE member_id = :member"
             f" AND month {in_numbers(connection, 'months')} AND channel = :channel"
             " AND status IN ('sent', 'delivered', 'read', 'unknown', 'sending') ORDER BY id DESC LIMIT 1"
         ),

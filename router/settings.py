@@ -24,12 +24,17 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="OUTREACH_", extra="ignore", frozen=True)
 
-    database_url: str = Field("sqlite:///outreach.sqlite3", description="Where the ledger lives: sqlite:///FILE or postgresql://…")
+    database_url: str = Field(
+        "sqlite:///outreach.sqlite3", description="Where the ledger lives: sqlite:///FILE or postgresql://…"
+    )
     redis_url: str = Field("", description="Redis for rates and signals; needed when more than one worker process runs")
     secret_key: SecretStr = Field(
-        SecretStr(""), description="Signs links and hashes addresses; at least 32 characters, never changed. `outreach keys` makes one"
+        SecretStr(""),
+        description="Signs links and hashes addresses; 32 characters or more, never changed. `outreach keys` makes one",
     )
-    public_url: str = Field("http://127.0.0.1:8080", description="The address under which members and providers reach this installation")
+    public_url: str = Field(
+        "http://127.0.0.1:8080", description="The address under which members and providers reach this installation"
+    )
     organization: str = Field("Our movement", description="The sender's name in every message")
     postal_address: str = Field("", description="Postal address at the foot of emails (CAN-SPAM, CASL)")
     help_contact: str = Field("", description="Whom HELP names: a phone number, mailbox or page")
@@ -38,7 +43,9 @@ class Settings(BaseSettings):
     port: int = Field(8080, description="Port that the web server listens on", ge=0, le=65535)
     config: str = Field("", description="Folder whose TOML files stand in for the packaged ones")
     trusted_proxy: bool = Field(False, description="Whether X-Forwarded-For is set by a proxy of ours")
-    split_disks: bool = Field(False, description="Whether web and worker run on machines that share no disk (then SQLite is refused)")
+    split_disks: bool = Field(
+        False, description="Whether web and worker run on machines that share no disk (then SQLite is refused)"
+    )
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
 
 

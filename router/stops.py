@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.model import DeliveryStatus, Reason
 from router.runtime import Runtime
-from router.store.budgets import refund
 from router.store.batches import lease_batch, let_go
+from router.store.budgets import refund
 from router.store.bulk import for_update, in_numbers, numbers
 from router.store.tables import to_ms
 from router.store.tallies import Moves
@@ -68,7 +68,7 @@ async def cancel_queued(
     rows = (
         await connection.execute(
             text(
-                "SELECT d.month, d.id, d.campaign_id, d.member_id, d.channel, d.status, d.costs"  # noqa: S608
+                "SELECT d.month, d.id, d.campaign_id, d.member_id, d.channel, d.status, d.costs"
                 " FROM address a JOIN delivery d ON d.member_id = a.member_id AND d.address_id = a.id"
                 " WHERE a.hash = :hash AND d.status IN ('queued', 'sending') AND d.month IN (SELECT c.month FROM"
                 " campaign c WHERE c.status IN ('running', 'paused', 'finished'))"
@@ -105,7 +105,7 @@ async def cancel_rows(
     for (month, campaign_id, channel), found in by_place.items():
         result = await connection.execute(
             text(
-                "UPDATE delivery SET status = :to, reason = :reason, done_at = :now"  # noqa: S608
+                "UPDATE delivery SET status = :to, reason = :reason, done_at = :now"
                 f" WHERE month = :month AND id {in_numbers(connection, 'ids')} AND status = 'queued' RETURNING id"
             ),
             {
@@ -127,7 +127,7 @@ async def in_flight(connection: AsyncConnection, deliveries: Sequence[tuple[int,
     for month in {month for month, _ in deliveries}:
         found = await connection.scalar(
             text(
-                "SELECT 1 FROM delivery WHERE month = :month"  # noqa: S608
+                "SELECT 1 FROM delivery WHERE month = :month"
                 f" AND id {in_numbers(connection, 'ids')} AND status = 'sending' LIMIT 1"
             ),
             {"month": month, "ids": numbers(connection, [n for m, n in deliveries if m == month])},
@@ -158,7 +158,7 @@ async def withdraw_batch(runtime: Runtime, owner: str, *, now: datetime) -> bool
         rows = (
             await connection.execute(
                 text(
-                    "SELECT month, id, campaign_id, member_id, channel, costs FROM delivery"  # noqa: S608
+                    "SELECT month, id, campaign_id, member_id, channel, costs FROM delivery"
                     " WHERE month = :month AND id BETWEEN :first AND :last AND status = 'queued'"
                     f" ORDER BY id{for_update(connection)}"
                 ),

@@ -147,7 +147,8 @@ async def _set_when_idle(runtime: Runtime, stopped: asyncio.Event) -> None:
         async with runtime.store.read() as connection:
             busy = await connection.scalar(
                 text(
-                    "SELECT 1 FROM campaign c WHERE c.status = 'scheduled' OR (c.status = 'running' AND c.kind <> 'reply')"
+                    "SELECT 1 FROM campaign c WHERE c.status = 'scheduled'"
+                    " OR (c.status = 'running' AND c.kind <> 'reply')"
                     " OR EXISTS (SELECT 1 FROM batch b WHERE b.campaign_id = c.id AND b.open"
                     " AND c.status IN ('running', 'cancelled')) LIMIT 1"
                 )

@@ -162,6 +162,9 @@ def _unless_late(
 ) -> Next:
     if expires_at is not None and at >= expires_at:
         return Next(
-            step=late, reason=Reason.EXPIRED if late is Step.EXPIRE else reason, pause=pause, burns_attempt=burns_attempt
+            step=late,
+            reason=Reason.EXPIRED if late is Step.EXPIRE else reason,
+            pause=pause,
+            burns_attempt=burns_attempt,
         )
     return Next(step=step, reason=reason, at=at, pause=pause, burns_attempt=burns_attempt)

@@ -69,7 +69,9 @@ _TELLING: Mapping[Reason, int] = {
 """Where several addresses fail for several reasons, the member hears the one that came closest to a message."""
 
 
-def route(member: Member, plan: Plan, house: House, *, now: datetime, without: Set[int] = frozenset()) -> Deliver | Hold:
+def route(
+    member: Member, plan: Plan, house: House, *, now: datetime, without: Set[int] = frozenset()
+) -> Deliver | Hold:
     """Decide for one member: the first address in their own order that may and can be written to in time.
 
     `member.addresses` come in the member's order of preference. `without` names addresses already tried (a fallback).

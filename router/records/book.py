@@ -228,12 +228,12 @@ class Book:
 
     def _fill(self, person: Person, row: Ready) -> None:
         """Take over what the row says; what it leaves empty stays."""
-        name = (row.first_name, row.last_name)
-        respelt = self._respell or _spelling(*name) > _spelling(person.first_name, person.last_name)
+        spelt = (row.first_name, row.last_name)
+        respelt = self._respell or _spelling(*spelt) > _spelling(person.first_name, person.last_name)
         if row.name_key and (row.name_key != person.name_key or respelt):
             known = (person.name_key, person.first_name, person.last_name)
-            if known != (row.name_key, *name):
-                person.name_key, person.first_name, person.last_name = row.name_key, *name
+            if known != (row.name_key, *spelt):
+                person.name_key, person.first_name, person.last_name = row.name_key, *spelt
                 person.changed = True
         for name in ("locale", "country", "postcode", "place", "joined_at"):
             value = getattr(row, name)

@@ -24,7 +24,7 @@ async def merge_records(connection: AsyncConnection, *, keep: int, lose: int) ->
     """
     ids = {"keep": keep, "lose": lose}
     await connection.execute(
-        text(f"SELECT id FROM member WHERE id IN (:keep, :lose) ORDER BY id{for_update(connection)}"),  # noqa: S608
+        text(f"SELECT id FROM member WHERE id IN (:keep, :lose) ORDER BY id{for_update(connection)}"),
         ids,
     )
     moves = Moves()
@@ -36,7 +36,7 @@ async def merge_records(connection: AsyncConnection, *, keep: int, lose: int) ->
         "UPDATE ask_claim SET member_id = NULL WHERE member_id = :lose AND campaign_id IN"
         " (SELECT campaign_id FROM ask_claim WHERE member_id = :keep AND campaign_id IN (SELECT id FROM campaign))",
         "UPDATE ask_claim SET member_id = :keep WHERE member_id = :lose AND campaign_id IN (SELECT id FROM campaign)",
-        f"UPDATE delivery SET member_id = :keep WHERE {_MONTHS} AND member_id = :lose AND NOT EXISTS"  # noqa: S608
+        f"UPDATE delivery SET member_id = :keep WHERE {_MONTHS} AND member_id = :lose AND NOT EXISTS"
         " (SELECT 1 FROM delivery k WHERE k.month = delivery.month AND k.member_id = :keep"
         " AND k.campaign_id = delivery.campaign_id AND k.channel = delivery.channel AND k.hop = delivery.hop)",
         "UPDATE inbound SET member_id = :keep WHERE member_id = :lose",
@@ -55,7 +55,7 @@ async def _cancel_doubles(connection: AsyncConnection, ids: dict[str, int], move
     """Cancel what waits for the record that goes, where the one that stays was asked the same thing."""
     rows = await connection.execute(
         text(
-            f"SELECT month, id, campaign_id, channel, costs FROM delivery WHERE {_MONTHS} AND member_id = :lose"  # noqa: S608
+            f"SELECT month, id, campaign_id, channel, costs FROM delivery WHERE {_MONTHS} AND member_id = :lose"
             " AND status = 'queued' AND EXISTS (SELECT 1 FROM ask_claim c"
             f" WHERE c.campaign_id = delivery.campaign_id AND c.member_id = :keep) ORDER BY id{for_update(connection)}"
         ),
@@ -105,7 +105,7 @@ async def _move_addresses(connection: AsyncConnection, ids: dict[str, int]) -> N
             await connection.execute(text("UPDATE address SET consent = 'revoked' WHERE id = :new"), {"new": new})
         await connection.execute(
             text(
-                f"UPDATE delivery SET address_id = :new WHERE {_MONTHS} AND member_id = :lose"  # noqa: S608
+                f"UPDATE delivery SET address_id = :new WHERE {_MONTHS} AND member_id = :lose"
                 " AND address_id = :old"
             ),
             {"new": new, "old": old, "lose": ids["lose"]},

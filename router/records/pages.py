@@ -163,7 +163,7 @@ async def _write_changes(connection: AsyncConnection, people: Sequence[Person]) 
     ]
     if changed:
         sets = ", ".join(f"{name} = {_value(connection, name)}" for name in MEMBER_COLUMNS[1:])
-        await connection.execute(text(f"UPDATE member SET {sets} WHERE id = :id"), changed)  # noqa: S608
+        await connection.execute(text(f"UPDATE member SET {sets} WHERE id = :id"), changed)
     addresses = [
         {"id": known.id, "consent": known.consent, "rank": known.rank}
         for known in sorted((k for p in people for k in p.addresses.values()), key=lambda known: known.id)
@@ -217,5 +217,5 @@ async def _of(
 ) -> list[tuple[Any, ...]]:
     """These columns of the rows whose `key` is one of `ids`, in the order of their first column."""
     names = ", ".join(columns)
-    statement = f"SELECT {names} FROM {table} WHERE {key} {in_numbers(connection, 'ids')}{extra} ORDER BY 1"  # noqa: S608
+    statement = f"SELECT {names} FROM {table} WHERE {key} {in_numbers(connection, 'ids')}{extra} ORDER BY 1"
     return [tuple(row) for row in await connection.execute(text(statement), {"ids": numbers(connection, ids)})]

@@ -51,7 +51,7 @@ class Scratch:
                 fresh = [tuple(map(_plain, row)) for row in rows if row[owner] not in known]
                 if fresh:
                     names, holes = ", ".join(columns), ", ".join("?" * len(columns))
-                    statement = f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({holes})"  # noqa: S608 names are ours
+                    statement = f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({holes})"
                     await connection.exec_driver_sql(statement, fresh)
 
             await copy("member", MEMBER_COLUMNS, pages.members, 0)

@@ -22,8 +22,7 @@ from router.store.tables import to_ms
 from router.store.tallies import Moves
 
 LEASE_MS = 30_000
-"""How long a lease lasts. Every claim renews it, and a claim's sends are over within 11 s (start within 3, answer in 8)."""
-
+"""How long a lease lasts. Every claim renews it, and its sends end within 11 s (start within 3, answer in 8)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +65,7 @@ async def lease_batch(
     row = (
         await connection.execute(
             text(
-                "SELECT b.id, b.month, b.campaign_id, b.channel, b.lane, b.first_id, b.last_id, b.epoch, b.owner"  # noqa: S608
+                "SELECT b.id, b.month, b.campaign_id, b.channel, b.lane, b.first_id, b.last_id, b.epoch, b.owner"
                 " FROM batch b JOIN campaign c ON c.id = b.campaign_id"
                 f" WHERE b.open AND b.channel IN ({', '.join(':' + name for name in names)})"
                 f" AND b.not_before <= :now AND b.leased_until < {clock} AND c.status = :status"
@@ -89,9 +88,7 @@ async def lease_batch(
         epoch=row.epoch + 1,
     )
     await connection.execute(
-        text(
-            f"UPDATE batch SET owner = :owner, epoch = :epoch, leased_until = {clock} + {LEASE_MS} WHERE id = :id"  # noqa: S608
-        ),
+        text(f"UPDATE batch SET owner = :owner, epoch = :epoch, leased_until = {clock} + {LEASE_MS} WHERE id = :id"),
         {"owner": owner, "epoch": leased.epoch, "id": leased.id},
     )
     if row.owner is not None:
@@ -127,8 +124,7 @@ async def renew(connection: AsyncConnection, leased: Batch) -> bool:
     clock = now_ms_sql(connection.dialect.name)
     result = await connection.execute(
         text(
-            f"UPDATE batch SET leased_until = {clock} + {LEASE_MS}"  # noqa: S608
-            " WHERE id = :id AND owner = :owner AND epoch = :epoch"
+            f"UPDATE batch SET leased_until = {clock} + {LEASE_MS} WHERE id = :id AND owner = :owner AND epoch = :epoch"
         ),
         {"id": leased.id, "owner": leased.owner, "epoch": leased.epoch},
     )
@@ -139,7 +135,7 @@ async def read_waiting(connection: AsyncConnection, leased: Batch, *, limit: int
     """The next queued rows of a batch, locked in number order, with all that must be known before sending."""
     rows = await connection.execute(
         text(
-            "SELECT d.id, d.attempts, d.costs, d.hop, m.id, m.first_name, m.last_name, m.locale, m.zone, m.country,"  # noqa: S608
+            "SELECT d.id, d.attempts, d.costs, d.hop, m.id, m.first_name, m.last_name, m.locale, m.zone, m.country,"
             " m.postcode, m.place, m.attributes, m.erased_at,"
             " a.id, a.value, a.hash, a.state, a.consent, a.rank, s.reason"
             " FROM delivery d JOIN member m ON m.id = d.member_id JOIN address a ON a.id = d.address_id"
@@ -191,7 +187,7 @@ async def mark_sending(
         return
     await connection.execute(
         text(
-            "UPDATE delivery SET status = 'sending', claim_id = :claim, attempts = attempts + 1,"  # noqa: S608
+            "UPDATE delivery SET status = 'sending', claim_id = :claim, attempts = attempts + 1,"
             f" claimed_at = {now_ms_sql(connection.dialect.name)}, text_version = :version"
             f" WHERE month = :month AND id {in_numbers(connection, 'ids')} AND status = 'queued'"
         ),
@@ -227,7 +223,7 @@ async def let_go(connection: AsyncConnection, leased: Batch) -> bool:
     }
     closed = await connection.execute(
         text(
-            f"UPDATE batch SET open = false, owner = NULL, leased_until = 0 WHERE {mine} AND NOT EXISTS"  # noqa: S608
+            f"UPDATE batch SET open = false, owner = NULL, leased_until = 0 WHERE {mine} AND NOT EXISTS"
             f" (SELECT 1 FROM delivery d WHERE {span} AND d.status IN ('queued', 'sending'))"
         ),
         parameters,
@@ -236,7 +232,7 @@ async def let_go(connection: AsyncConnection, leased: Batch) -> bool:
         return True
     await connection.execute(
         text(
-            "UPDATE batch SET owner = NULL, leased_until = 0, not_before = coalesce("  # noqa: S608
+            "UPDATE batch SET owner = NULL, leased_until = 0, not_before = coalesce("
             f"(SELECT min(d.not_before) FROM delivery d WHERE {span} AND d.status = 'queued'), not_before)"
             f" WHERE {mine}"
         ),
@@ -250,7 +246,7 @@ async def reopen(connection: AsyncConnection, batch_id: int, *, not_before: int)
     smaller = "min" if is_sqlite(connection) else "least"
     await connection.execute(
         text(
-            f"UPDATE batch SET not_before = CASE WHEN open THEN {smaller}(not_before, :at) ELSE :at END, open = true"  # noqa: S608
+            f"UPDATE batch SET not_before = CASE WHEN open THEN {smaller}(not_before, :at) ELSE :at END, open = true"
             " WHERE id = :id"
         ),
         {"id": batch_id, "at": not_before},
@@ -278,10 +274,10 @@ async def write_attempts(connection: AsyncConnection, rows: Sequence[tuple[Any, 
     )
     if is_sqlite(connection):
         holes = ", ".join("?" * len(_ATTEMPT_COLUMNS))
-        await connection.exec_driver_sql(f"INSERT INTO attempt ({names}) VALUES ({holes}){settle}", list(rows))  # noqa: S608
+        await connection.exec_driver_sql(f"INSERT INTO attempt ({names}) VALUES ({holes}){settle}", list(rows))
         return
     arrays = ", ".join(f"CAST(:c{place} AS {kind}[])" for place, kind in enumerate(_ATTEMPT_TYPES))
     await connection.execute(
-        text(f"INSERT INTO attempt ({names}) SELECT * FROM unnest({arrays}){settle}"),  # noqa: S608
+        text(f"INSERT INTO attempt ({names}) SELECT * FROM unnest({arrays}){settle}"),
         {f"c{place}": [row[place] for row in rows] for place in range(len(_ATTEMPT_TYPES))},
     )

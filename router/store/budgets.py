@@ -21,15 +21,12 @@ async def lock_budgets(connection: AsyncConnection, holders: Iterable[int]) -> d
     if not is_sqlite(connection):
         # A holder without a row has nothing to lock; two campaigns would both find the budget free.
         await connection.execute(
-            text(
-                "INSERT INTO contact_budget (holder) SELECT unnest(CAST(:ids AS bigint[]))"
-                " ON CONFLICT DO NOTHING"
-            ),
+            text("INSERT INTO contact_budget (holder) SELECT unnest(CAST(:ids AS bigint[])) ON CONFLICT DO NOTHING"),
             {"ids": wanted},
         )
     rows = await connection.execute(
         text(
-            f"SELECT holder, slots FROM contact_budget WHERE holder {in_numbers(connection, 'ids')}"  # noqa: S608
+            f"SELECT holder, slots FROM contact_budget WHERE holder {in_numbers(connection, 'ids')}"
             f" ORDER BY holder{for_update(connection)}"
         ),
         {"ids": numbers(connection, wanted)},
@@ -67,10 +64,7 @@ async def refund(connection: AsyncConnection, spent: Iterable[tuple[int, int]]) 
     if not by_member:
         return
     rows = await connection.execute(
-        text(
-            "SELECT id, coalesce(household_id, id) AS holder FROM member"  # noqa: S608
-            f" WHERE id {in_numbers(connection, 'ids')}"
-        ),
+        text(f"SELECT id, coalesce(household_id, id) AS holder FROM member WHERE id {in_numbers(connection, 'ids')}"),
         {"ids": numbers(connection, sorted(by_member))},
     )
     # A member may have joined a household since the slot was reserved: look in both purses.

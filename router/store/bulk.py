@@ -50,7 +50,7 @@ async def insert_rows(
         return
     if is_sqlite(connection):
         holes = ", ".join("?" * len(columns))
-        statement = f"INSERT INTO {table.name} ({_names(columns)}) VALUES ({holes})"  # noqa: S608 names are ours
+        statement = f"INSERT INTO {table.name} ({_names(columns)}) VALUES ({holes})"
         await connection.exec_driver_sql(statement, list(rows))
         return
     await connection.execute(text("SELECT 1"))  # the driver opens its transaction with the first statement
@@ -82,9 +82,7 @@ async def insert_new_rows(
         arrays = ", ".join(f"CAST(:c{place} AS {kind}[])" for place, kind in enumerate(types))
         source = f"SELECT * FROM unnest({arrays})"
         parameters = {f"c{place}": [row[place] for row in rows] for place in range(len(columns))}
-    statement = (
-        f"INSERT INTO {table.name} ({_names(columns)}) {source} ON CONFLICT DO NOTHING RETURNING {returning}"  # noqa: S608
-    )
+    statement = f"INSERT INTO {table.name} ({_names(columns)}) {source} ON CONFLICT DO NOTHING RETURNING {returning}"
     result = await connection.execute(text(statement), parameters)
     return list(result.scalars())
 

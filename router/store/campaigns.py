@@ -44,7 +44,7 @@ async def lock_campaign(
     row = (
         await connection.execute(
             text(
-                "SELECT id, month, kind, status, epoch, text_version, starts_at, expires_at"  # noqa: S608
+                "SELECT id, month, kind, status, epoch, text_version, starts_at, expires_at"
                 f" FROM campaign WHERE id = :id{lock}"
             ),
             {"id": campaign_id},
@@ -102,7 +102,14 @@ async def move_campaign(
 
 
 async def write_audit(
-    connection: AsyncConnection, number: int, *, who: str, what: str, subject: str, detail: dict[str, Any], now: datetime
+    connection: AsyncConnection,
+    number: int,
+    *,
+    who: str,
+    what: str,
+    subject: str,
+    detail: dict[str, Any],
+    now: datetime,
 ) -> None:
     """Who did what, in the same transaction as the deed."""
     await connection.execute(

@@ -42,7 +42,9 @@ class Store:
         try:
             self.url = make_url(url)
         except Exception as error:
-            raise BadInput("not a database URL; try sqlite:///outreach.sqlite3", place="OUTREACH_DATABASE_URL") from error
+            raise BadInput(
+                "not a database URL; try sqlite:///outreach.sqlite3", place="OUTREACH_DATABASE_URL"
+            ) from error
         self.dialect = self.url.get_backend_name()
         if self.dialect not in ("sqlite", "postgresql"):
             raise BadInput("use sqlite:///FILE or postgresql://…", place="OUTREACH_DATABASE_URL")
@@ -180,7 +182,9 @@ def _is_gone(error: DBAPIError) -> bool:
 
 
 def _sqlstate(error: DBAPIError) -> str:
-    return getattr(error.orig, "sqlstate", None) or getattr(getattr(error.orig, "__cause__", None), "sqlstate", None) or ""
+    return (
+        getattr(error.orig, "sqlstate", None) or getattr(getattr(error.orig, "__cause__", None), "sqlstate", None) or ""
+    )
 
 
 @contextlib.contextmanager

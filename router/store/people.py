@@ -76,7 +76,7 @@ async def read_addresses(connection: AsyncConnection, member_ids: Sequence[int])
     found: dict[int, list[Address]] = defaultdict(list)
     rows = await connection.execute(
         text(
-            "SELECT a.member_id, a.id, a.channel, a.value, a.hash, a.state, a.consent, a.rank, s.reason"  # noqa: S608
+            "SELECT a.member_id, a.id, a.channel, a.value, a.hash, a.state, a.consent, a.rank, s.reason"
             " FROM address a LEFT JOIN suppression s ON s.address_hash = a.hash AND s.channel = a.channel"
             f" WHERE a.member_id {in_numbers(connection, 'ids')} ORDER BY a.member_id, a.rank, a.id"
         ),
@@ -102,5 +102,3 @@ def read_attributes(stored: Any) -> dict[str, str]:
     """Free attributes as raw SQL returns them: text on SQLite, text or a dict on PostgreSQL."""
     loaded = json.loads(stored) if isinstance(stored, str) else stored
     return loaded if isinstance(loaded, dict) else {}
-
-

@@ -253,7 +253,9 @@ batch = Table(
     Column("owner", String(64)),
     Column("epoch", Integer, nullable=False, server_default="0"),
     Column("leased_until", BigInteger, nullable=False, server_default="0", comment="on the database's clock, ms"),
-    Index("ix_batch_open", "channel", "lane", "not_before", "id", postgresql_where=text("open"), sqlite_where=text("open")),
+    Index(
+        "ix_batch_open", "channel", "lane", "not_before", "id", postgresql_where=text("open"), sqlite_where=text("open")
+    ),
     Index("ix_batch_campaign_id", "campaign_id"),
 )
 
@@ -265,7 +267,9 @@ delivery = Table(
     Column("campaign_id", BigInteger, nullable=False),
     Column("member_id", BigInteger, nullable=False),
     Column("channel", String(20), nullable=False, comment="'' where it was held before a channel was chosen"),
-    Column("hop", SmallInteger, nullable=False, server_default="0", comment="0, then one more for each fallback or retry"),
+    Column(
+        "hop", SmallInteger, nullable=False, server_default="0", comment="0, then one more for each fallback or retry"
+    ),
     Column("address_id", BigInteger),
     Column("status", String(10), nullable=False),
     Column("reason", String(20)),

@@ -20,7 +20,9 @@ class Moves:
     def __init__(self) -> None:
         self._by: Counter[Place] = Counter()
 
-    def add(self, campaign: int, channel: str, status: DeliveryStatus, reason: Reason | None = None, n: int = 1) -> None:
+    def add(
+        self, campaign: int, channel: str, status: DeliveryStatus, reason: Reason | None = None, n: int = 1
+    ) -> None:
         """`n` deliveries came to stand here."""
         self._by[campaign, channel, status.value, reason.value if reason else ""] += n
 

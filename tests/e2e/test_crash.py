@@ -24,7 +24,18 @@ from twilio.request_validator import RequestValidator
 from router.app import open_runtime, serving
 from router.settings import Settings
 from tests.e2e.conftest import free_port
-from tests.e2e.crash import AWAITING, BEFORE_COMMIT, BEFORE_FIRST_BYTE, MOST, PHASES, ROUTING, RULES, SENDERS, Life, live
+from tests.e2e.crash import (
+    AWAITING,
+    BEFORE_COMMIT,
+    BEFORE_FIRST_BYTE,
+    MOST,
+    PHASES,
+    ROUTING,
+    RULES,
+    SENDERS,
+    Life,
+    live,
+)
 from tests.support.movement import Clock, Movement
 
 pytestmark = pytest.mark.crash
@@ -85,7 +96,9 @@ class Blast:
         )
         assert len(rows) == len({row.member_id for row in rows})
         await self._receipts(accepted)
-        left = await self._execute("SELECT id FROM delivery WHERE campaign_id = :id AND status = 'unknown'", id=campaign)
+        left = await self._execute(
+            "SELECT id FROM delivery WHERE campaign_id = :id AND status = 'unknown'", id=campaign
+        )
         toll.unsettled = len({row.id for row in left} & sent)
         return toll
 
@@ -158,7 +171,7 @@ async def test_fifty_crashes_lose_nobody_and_double_nobody(blast: Blast, capsys:
     draw.shuffle(others)
     toll = await blast.run(kills + others, members=5_000)
     with capsys.disabled():
-        print(f"\n{blast.movement.runtime.store.dialect}: {toll}")
+        sys.stdout.write(f"\n{blast.movement.runtime.store.dialect}: {toll}\n")
     assert all(toll.kills[phase] >= 5 for phase in PHASES), toll
     assert sum(toll.kills.values()) == 50
     assert toll.losses == 0, toll

@@ -55,7 +55,7 @@ async def test_the_messy_file(store: Store) -> None:
         (6, "Handy"),
         (7, ""),
         (8, ""),
-        (11, "E-Mail"),
+        (12, "E-Mail"),
     ]
     assert "too short" in told[0][2]
     assert "spreadsheet destroyed" in told[1][2]

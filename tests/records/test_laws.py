@@ -8,31 +8,38 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from router.records.imports import ImportProgress
 from router.store.engine import Store
 from tests.records.ledger import bring, people
 
+WHO = [("Ann", "k1"), ("Ann", ""), ("ann", ""), ("Sam", "k2"), ("Sam", ""), ("Zoë", ""), ("", ""), ("", "k1")]
+"""Names with the organization's own keys. A key has one name: a file that contradicts itself may be read in two ways."""
+
 ROWS = st.lists(
     st.tuples(
-        st.sampled_from(["Ann", "ann", "Sam", "Zoë", ""]),
+        st.sampled_from(WHO),
         st.sampled_from(["2025550101", "2025550102", "+447700900103", "12", ""]),
         st.sampled_from(["a@example.org", "b@example.org", ""]),
         st.sampled_from(["yes", "no", ""]),
         st.sampled_from(["2024-01-01", "2025-01-01", ""]),
-        st.sampled_from(["k1", "k2", "", "", ""]),
         st.sampled_from(["x", "y", ""]),
-    ),
+    ).map(lambda row: (*row[0], *row[1:])),
     min_size=1,
     max_size=9,
 )
-SETTINGS = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SETTINGS = settings(
+    max_examples=20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking takes minutes; the examples are short anyway
+)
 
 
 def as_csv(rows: list[tuple[str, ...]]) -> str:
-    return "name,phone,email,consent,consent_date,member_id,tags\n" + "".join(",".join(row) + "\n" for row in rows)
+    return "name,member_id,phone,email,consent,consent_date,tags\n" + "".join(",".join(row) + "\n" for row in rows)
 
 
 class Fresh:
@@ -104,7 +111,7 @@ def test_stopped_anywhere_and_taken_up_again_is_as_never_stopped(
     asyncio.run(go())
 
 
-@pytest.mark.parametrize("text", [as_csv([("Ann", "2025550101", "a@example.org", "no", "", "k1", "x")] * 3)])
+@pytest.mark.parametrize("text", [as_csv([("Ann", "k1", "2025550101", "a@example.org", "no", "", "x")])])
 def test_a_no_survives_whatever_comes_after(text: str, sqlite_template: Path, tmp_path: Path) -> None:
     @SETTINGS
     @given(rows=ROWS)

@@ -158,7 +158,10 @@ def lets_in(audience: Any, person: Person) -> bool:
                 for a in person.addresses
             )
         case "acted":
-            return any(c == audience.campaign and (k == audience.kind if audience.kind else k != "click") for c, k in person.actions)
+            return any(
+                c == audience.campaign and (k == audience.kind if audience.kind else k != "click")
+                for c, k in person.actions
+            )
         case "received":
             return any(
                 d["campaign_id"] == audience.campaign

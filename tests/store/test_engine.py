@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -42,12 +43,14 @@ async def test_numbers_are_given_once_and_in_unbroken_runs(database_url: str) ->
 
 
 async def test_a_failed_transaction_leaves_nothing(store: Store) -> None:
-    with pytest.raises(RuntimeError, match="midway"):
+    async def fail_midway() -> None:
         async with store.write() as connection:
-            await connection.execute(
-                insert(suppression).values(address_hash="x", channel="sms", reason="stop", at=_some_moment())
-            )
+            row = {"address_hash": "x", "channel": "sms", "reason": "stop", "at": datetime(2026, 11, 21, tzinfo=UTC)}
+            await connection.execute(insert(suppression).values(row))
             raise RuntimeError("midway")
+
+    with pytest.raises(RuntimeError, match="midway"):
+        await fail_midway()
     async with store.read() as connection:
         assert (await connection.execute(select(suppression))).all() == []
 
@@ -56,8 +59,6 @@ async def test_the_database_clock_is_in_milliseconds(store: Store) -> None:
     async with store.read() as connection:
         there = await connection.scalar(text(f"SELECT {now_ms_sql(store.dialect)}"))
     assert there is not None
-    from datetime import UTC, datetime
-
     assert abs(there - to_ms(datetime.now(UTC))) < 60_000
 
 
@@ -72,8 +73,3 @@ def test_a_wrong_url_names_its_variable(url: str) -> None:
     with pytest.raises(BadInput, match="OUTREACH_DATABASE_URL"):
         Store(url)
 
-
-def _some_moment():  # type: ignore[no-untyped-def]
-    from datetime import UTC, datetime
-
-    return datetime(2026, 11, 21, tzinfo=UTC)

@@ -184,7 +184,9 @@ async def test_rule_5_a_commit_that_took_place_unanswered_is_not_repeated(databa
     assert leased is not None
     store.forget_next = 1
     await sender._drain(leased)
-    assert sorted(message.delivery.id for message in ledger.sms.handed) == [row.id for row in await ledger.rows(campaign)]
+    assert sorted(message.delivery.id for message in ledger.sms.handed) == [
+        row.id for row in await ledger.rows(campaign)
+    ]
     assert await ledger.statuses(campaign) == ["sent"] * 6
     await ledger.assert_tally_is_right(campaign)
     await store.aclose()
@@ -215,7 +217,9 @@ async def test_rule_6_the_intent_disposes_of_what_may_no_longer_be_sent(
     await ledger.assert_tally_is_right(campaign)
 
 
-async def test_rule_6_cancelled_rows_are_withdrawn_and_refunded_also_those_that_wait_for_their_hour(ledger: Ledger) -> None:
+async def test_rule_6_cancelled_rows_are_withdrawn_and_refunded_also_those_that_wait_for_their_hour(
+    ledger: Ledger,
+) -> None:
     [member] = await ledger.add_members(1)
     ledger.clock.now = ledger.clock.now.replace(hour=23)
     campaign = await ledger.launch_and_route()

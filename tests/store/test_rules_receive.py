@@ -42,7 +42,9 @@ def reply(ledger: Ledger, phone: str, words: str, *, event: str = "SM9", **more:
 
 
 async def phone_of(ledger: Ledger, member_id: int) -> str:
-    [(value,)] = await ledger.execute("SELECT value FROM address WHERE member_id = :id AND channel = 'sms'", id=member_id)
+    [(value,)] = await ledger.execute(
+        "SELECT value FROM address WHERE member_id = :id AND channel = 'sms'", id=member_id
+    )
     return str(value)
 
 
@@ -285,7 +287,9 @@ async def test_rule_18_after_the_200_no_send_starts_to_that_address(ledger: Ledg
             await ledger.receiver.submit("sms", "main", received, ledger.clock())
             stopped_at[phone] = time.monotonic()
 
-        await asyncio.gather(ledger.send(lanes=1), *(stop(phone, place) for place, phone in enumerate(reversed(phones))))
+        await asyncio.gather(
+            ledger.send(lanes=1), *(stop(phone, place) for place, phone in enumerate(reversed(phones)))
+        )
     late = [phone for phone in phones if phone in started_at and started_at[phone] > stopped_at[phone]]
     assert late == []
     assert len(started_at) < 30, "some STOPs must have come in time"
@@ -311,7 +315,9 @@ async def test_the_same_stop_twice_is_one_stop_and_one_answer(ledger: Ledger) ->
     assert len(await ledger.execute("SELECT 1 FROM consent WHERE state = 'revoked'")) == 1
 
 
-@pytest.mark.parametrize(("words", "in_answer"), [("STOP", "unsubscribed"), ("HELP", "help"), ("START", "welcome back")])
+@pytest.mark.parametrize(
+    ("words", "in_answer"), [("STOP", "unsubscribed"), ("HELP", "help"), ("START", "welcome back")]
+)
 async def test_we_answer_only_where_the_provider_does_not(ledger: Ledger, words: str, in_answer: str) -> None:
     _, row = await sent_to(ledger)
     phone = await phone_of(ledger, row.member_id)
@@ -387,7 +393,9 @@ async def test_many_webhooks_join_few_transactions_and_all_are_durable(ledger: L
                     "sms",
                     "main",
                     Received(
-                        events=(Receipt(event_id=f"e{row.id}", status=S.DELIVERED, at=ledger.clock(), delivery=ref(row)),)
+                        events=(
+                            Receipt(event_id=f"e{row.id}", status=S.DELIVERED, at=ledger.clock(), delivery=ref(row)),
+                        )
                     ),
                     ledger.clock(),
                 )

@@ -13,7 +13,7 @@ from channels.email import EmailChannel
 from channels.sms import SmsChannel
 from router.core.address import address_hash
 from router.core.ask import Ask
-from router.core.channel import ChannelSpec, HttpRequest, OutboundMessage, Received, Receipt, Sent, Wire
+from router.core.channel import ChannelSpec, HttpRequest, OutboundMessage, Receipt, Received, Sent, Wire
 from router.core.model import DeliveryRef, DeliveryStatus
 from router.core.rates import ChannelRules
 from router.dispatch import Sender
@@ -60,7 +60,9 @@ class ScriptedChannel:
 class Ledger:
     """One installation on `store`, with scripted channels for SMS and email."""
 
-    def __init__(self, store: Store, *, clock: Clock | None = None, rules: dict[str, ChannelRules] | None = None) -> None:
+    def __init__(
+        self, store: Store, *, clock: Clock | None = None, rules: dict[str, ChannelRules] | None = None
+    ) -> None:
         self.clock = clock or Clock()
         self.sms, self.email = ScriptedChannel(), ScriptedChannel()
         self.email.spec = EmailChannel.spec
@@ -83,7 +85,8 @@ class Ledger:
         ids = await self.store.take_ids(count * (1 + len(channels)))
         now = to_ms(self.clock())
         people = [
-            (n, f"Ana{n}", "en", "Europe/Paris", "FR", "{}", columns.get("household_id"), now, now, now) for n in ids[:count]
+            (n, f"Ana{n}", "en", "Europe/Paris", "FR", "{}", columns.get("household_id"), now, now, now)
+            for n in ids[:count]
         ]
         rows = []
         for place, number in enumerate(ids[:count]):
@@ -101,7 +104,10 @@ class Ledger:
 
     async def launch(self, *, start: bool = True, **ask: Any) -> int:
         """Save, approve, launch and (unless told otherwise) start an ask; returns its campaign."""
-        values: dict[str, Any] = {"title": "Dinner", "texts": {"en": {"default": {"text": "Dinner, {{ first_name }}?"}}}}
+        values: dict[str, Any] = {
+            "title": "Dinner",
+            "texts": {"en": {"default": {"text": "Dinner, {{ first_name }}?"}}},
+        }
         saved = await save_campaign(self.runtime, Ask.model_validate({**values, **ask}), by="ana", now=self.clock())
         await approve_campaign(self.runtime, saved.id, by="bo", now=self.clock())
         await launch_campaign(self.runtime, saved.id, by="ana", now=self.clock(), undo_seconds=0)
@@ -162,7 +168,9 @@ class Ledger:
         import json
 
         async with self.store.read() as connection:
-            slots = await connection.scalar(text("SELECT slots FROM contact_budget WHERE holder = :id"), {"id": member_id})
+            slots = await connection.scalar(
+                text("SELECT slots FROM contact_budget WHERE holder = :id"), {"id": member_id}
+            )
         return list(json.loads(slots or "[]"))
 
     async def execute(self, statement: str, **parameters: Any) -> Any:
@@ -185,7 +193,8 @@ class Ledger:
 
 
 _MEMBER = (
-    "id", "first_name", "locale", "zone", "country", "attributes", "household_id", "joined_at", "created_at", "updated_at",
+    "id", "first_name", "locale", "zone", "country", "attributes", "household_id", "joined_at", "created_at",
+    "updated_at",
 )  # fmt: skip
 _ADDRESS = ("id", "member_id", "channel", "value", "hash", "state", "consent", "rank", "created_at")
 

@@ -87,7 +87,17 @@ class Movement:
             await insert_rows(
                 connection,
                 member,
-                ("id", "first_name", "locale", "zone", "country", "attributes", "joined_at", "created_at", "updated_at"),
+                (
+                    "id",
+                    "first_name",
+                    "locale",
+                    "zone",
+                    "country",
+                    "attributes",
+                    "joined_at",
+                    "created_at",
+                    "updated_at",
+                ),
                 people,
             )
             await insert_rows(

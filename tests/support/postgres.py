@@ -120,7 +120,10 @@ def _answers(host: str, port: int) -> bool:
 
 def _start_own() -> str | None:
     """Start a throw-away server from the binaries on this machine."""
-    found = [*sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")), *Path("/opt/homebrew/opt").glob("postgresql*/bin/initdb")]
+    found = [
+        *sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")),
+        *Path("/opt/homebrew/opt").glob("postgresql*/bin/initdb"),
+    ]
     initdb = str(found[-1]) if found else shutil.which("initdb")
     if not initdb:
         return None
