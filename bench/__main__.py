@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import harness
+from bench import harness, report
 from bench.rows import ROWS, Bench
 
 
@@ -26,16 +26,17 @@ def main() -> None:
     if not console.is_terminal:
         console.width = 130
     cores = harness.Cores.choose()
-    console.print(f"{harness.machine()}; {cores}; {harness.others_at_work()}", highlight=False)
+    others = report.others_at_work()
+    console.print(f"{report.machine()}; {cores}; {others}", highlight=False)
     harness.OUT.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="scratch-", dir=harness.OUT))
-    bench = Bench(console=console, cores=cores, folder=folder, quick=options.quick)
+    bench = Bench(console=console, cores=cores, folder=folder, quick=options.quick, others=others)
     try:
         rows = [row for name in options.rows or ROWS for row in ROWS[name](bench)]
     finally:
         shutil.rmtree(folder)
-    harness.show(rows, console)
-    path = harness.save(rows, bench.sweeps, cores)
+    report.show(rows, console)
+    path = report.save(rows, bench.sweeps, cores)
     console.print(f"written to {path.relative_to(harness.ROOT)}", highlight=False)
 
 

@@ -111,7 +111,8 @@ class PostgresLedger:
             finally:
                 await connection.close()
 
-        return _run(ask())
+        rows: list[tuple[Any, ...]] = _run(ask())
+        return rows
 
     def durability(self) -> dict[str, str]:
         settings = dict(

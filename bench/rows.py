@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import sqlite3
-import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,8 +13,10 @@ from typing import Any
 from rich.console import Console
 
 from bench import harness, ledgers
-from bench.harness import Background, Cores, Row, announced, interleaved, median
+from bench.harness import Cores, announced, interleaved, median
 from bench.members import KEY, write_bench_csv
+from bench.provider import Provider, provider
+from bench.report import Row
 
 SWEEP = (1, 5, 10, 20, 50, 100)
 
@@ -30,6 +30,8 @@ class Bench:
     folder: Path
     """Scratch, on a disk."""
     quick: bool
+    others: str
+    """What else the machine had to do just before."""
     sweeps: dict[str, dict[int, float]] = field(default_factory=dict)
     best: dict[str, int] = field(default_factory=dict)
 
@@ -42,55 +44,13 @@ class Bench:
         return 2_000 if self.quick else 20_000
 
 
-# ── the provider ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-class Provider:
-    """The sandbox, on the core of its own."""
-
-    def __init__(self, server: Background) -> None:
-        self._server = server
-        self.url = str(server.ready["http_url"])
-        self.environment = {
-            name: value for name, value in server.ready["environment"].items() if name.startswith("OUTREACH_SMS_")
-        }
-
-    def forget(self) -> None:
-        """Forget all accepted messages."""
-        self._call("DELETE", "/sandbox/accepted")
-
-    def check(self, messages: int) -> None:
-        """Assert that it took so many messages and none twice."""
-        stats = self._call("GET", "/sandbox/stats?duplicates=1")
-        assert stats["accepted"] == messages, f"{stats['accepted']} at the provider, {messages} were sent"
-        assert not stats["duplicates"], f"{len(stats['duplicates'])} deliveries reached the provider twice"
-
-    def cpu_seconds(self) -> float:
-        return self._server.cpu_seconds()
-
-    def _call(self, method: str, path: str) -> dict[str, Any]:
-        request = urllib.request.Request(self.url + path, method=method)
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            body = answer.read()
-        found: dict[str, Any] = json.loads(body) if body else {}
-        return found
-
-
-@contextlib.contextmanager
-def provider(bench: Bench) -> Iterator[Provider]:
-    """The shipped sandbox with latency and misfortune switched off."""
-    command = ["-m", "channels.sandbox", "--port", "0", "--smtp-port", "0", "--fast"]
-    with Background(command, core=bench.cores.provider) as server:
-        yield Provider(server)
-
-
 # ── the blast ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def blast_rows(bench: Bench) -> list[Row]:
     """A complete durable blast beside bare loops that keep nothing."""
     rows: list[Row] = []
-    with provider(bench) as sandbox:
+    with provider(bench.cores) as sandbox:
         for name in ("twilio", "aiohttp"):
             _sweep(bench, sandbox, name)
         for kind in ("sqlite", "postgresql"):
@@ -99,7 +59,7 @@ def blast_rows(bench: Bench) -> list[Row]:
 
 
 def _blast_on(bench: Bench, sandbox: Provider, kind: str) -> list[Row]:
-    members, others = bench.members, harness.others_at_work()
+    members = bench.members
     try:
         with ledgers.filled(kind, members, bench.folder, bench.cores) as ledger:
             with announced(bench.console, f"watched blast on {ledger.name}: what a crash could leave unknown"):
@@ -116,7 +76,7 @@ def _blast_on(bench: Bench, sandbox: Provider, kind: str) -> list[Row]:
                 "unknown window": f"a crash leaves at most {watched['most_unknown']} deliveries unknown as seen every"
                 f" 20 ms of a run, and at most {watched['possible_unknown']} by construction",
                 "ours": "route, dispatch and commit every outcome; shipped settings, the rate lifted",
-                "others": others,
+                "others": bench.others,
                 "provider": f"{median([run['provider_cpu'] for run in found['ours']]) / members * 1000:.2f} "
                 "CPU seconds per 1,000 messages on the other core",
             }
@@ -211,7 +171,7 @@ def memory_rows(bench: Bench) -> list[Row]:
     """The most memory a blast holds, for an audience and for one ten times as large."""
     small, large = bench.members, bench.members * 10
     peaks: dict[int, float] = {}
-    with provider(bench) as sandbox:
+    with provider(bench.cores) as sandbox:
         for members in (small, large):
             with (
                 announced(bench.console, f"peak memory of a blast to {members:,} members"),
@@ -274,7 +234,7 @@ def _import_on(bench: Bench, kind: str, file: Path, members: int) -> list[Row]:
         _clear(place)
         return found
 
-    core, about, others = bench.cores.sender, dict[str, str](), harness.others_at_work()
+    core, about = bench.cores.sender, dict[str, str]()
     place = bench.folder / "import"
     place.mkdir(exist_ok=True)
     with announced(bench.console, f"import of {members:,} rows into {kind}, and its yardstick"):
@@ -282,7 +242,7 @@ def _import_on(bench: Bench, kind: str, file: Path, members: int) -> list[Row]:
     name = f"import {members:,} {about.pop('name')}"
     columns = {
         **about,
-        "others": others,
+        "others": bench.others,
         "ours": "telephones parsed, mailboxes checked, zones found, people merged, consents recorded",
         "peak memory": f"{max(run['peak_mib'] for run in found['ours']):.0f} MiB",
     }

@@ -180,8 +180,8 @@ class Sender:
             for _ in range(min(self._lanes, len(work.letters))):
                 lanes.create_task(self._send_lane(work.claim, work.writer, letters, done))
         took = time.monotonic() - began
-        # Without a rate of ours, claim what half a second sends: enough to commit in bulk, little to be unsure of.
-        self._pace = max(self._lanes, min(MOST, 0.5 * len(done) / max(took, 0.001)))
+        # Without a rate of ours, claim what a second sends: enough to commit in bulk, little to be unsure of.
+        self._pace = max(self._lanes, min(MOST, len(done) / max(took, 0.001)))
         return done
 
     async def _send_lane(self, claim: Claim, writer: Writer, letters: Iterator[Letter], done: list[Outcome]) -> None:

@@ -11,7 +11,7 @@ where a file is cut into chunks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -95,27 +95,10 @@ class Told:
     """US numbers that still need their owner's own word."""
 
 
-class OutOfIds(Exception):
-    """The numbers that were taken for a chunk did not last."""
-
-
-class Ids:
-    """Fresh numbers, taken before the transaction began."""
-
-    def __init__(self, taken: range) -> None:
-        self._left = iter(taken)
-
-    def take(self) -> int:
-        """The next number; raises `OutOfIds`."""
-        for number in self._left:
-            return number
-        raise OutOfIds
-
-
 class Book:
     """The members that a chunk of rows touches, and what the rows did to them."""
 
-    def __init__(self, *, stamp: int, ids: Ids, respell: bool = False) -> None:
+    def __init__(self, *, stamp: int, ids: Iterator[int], respell: bool = False) -> None:
         self.stamp = stamp
         self._respell = respell
         self.ids = ids
@@ -123,6 +106,8 @@ class Book:
         self._at: dict[str, dict[int, Person]] = {}
         self._by_key: dict[str, Person] = {}
         self.suppressed: set[Place] = set()
+        self.refused: dict[Place, Claim] = {}
+        """Addresses that are suppressed from now on."""
         self._into: dict[int, int] = {}
         self._lost: list[int] = []
         self.joined: dict[int, int] = {}
@@ -143,7 +128,7 @@ class Book:
         """Take one row in."""
         found = self._find(row)
         if found is None:
-            self._silence_all(row)
+            self._silence(row)
             return Told(Outcome.AMBIGUOUS)
         if not found:
             if not row.addresses:
@@ -196,9 +181,7 @@ class Book:
             nameless = [person for person in same if not person.name_key]
             if owner is not None:
                 return [owner, *nameless]
-            if nameless:
-                return nameless if _one_key(nameless) else nameless[:1]
-            if len(same) > 1:
+            if len(same) > 1 and not (nameless == same and _one_key(same)):
                 return None
             return same
         named = [person for person in same if person.name_key == row.name_key]
@@ -208,21 +191,19 @@ class Book:
             return same
         return named if _one_key(named) else named[:1]
 
-    def _silence_all(self, row: Ready) -> None:
-        """A refusal that cannot say whose it is counts for everybody at that address."""
+    def _silence(self, row: Ready) -> None:
+        """A refusal that cannot say whose it is silences the address for everybody there."""
         for address in row.addresses:
+            place = (address.channel, address.hash)
             for claim in address.claims:
-                if claim.state == REVOKED:
-                    for person in self._at.get(address.hash, {}).values():
-                        known = person.addresses.get((address.channel, address.hash))
-                        if known is not None:
-                            self._weigh(person, known, (address.channel, address.hash), claim)
-                            person.updated_at = self.stamp if person.changed else person.updated_at
+                if claim.state == REVOKED and place not in self.suppressed:
+                    self.suppressed.add(place)
+                    self.refused[place] = claim
 
     # ── taking over ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def _make(self, row: Ready) -> Person:
-        person = Person(id=self.ids.take(), created_at=self.stamp, joined_at=self.stamp, fresh=True)
+        person = Person(id=next(self.ids), created_at=self.stamp, joined_at=self.stamp, fresh=True)
         self.people[person.id] = person
         return person
 
@@ -262,7 +243,7 @@ class Book:
         place = (address.channel, address.hash)
         known = person.addresses.get(place)
         if known is None:
-            known = Known(self.ids.take(), address.value, rank=address.rank, fresh=True)
+            known = Known(next(self.ids), address.value, rank=address.rank, fresh=True)
             person.addresses[place] = known
             self._at.setdefault(address.hash, {})[person.id] = person
             person.changed = True
@@ -358,7 +339,7 @@ class Book:
             house = old[0]
             self.joined.update(dict.fromkeys(old[1:], house))
         else:
-            house = self.ids.take()
+            house = next(self.ids)
             self.households += 1
         for person in people:
             if person.household_id != house:

@@ -20,7 +20,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.errors import BadInput, Unavailable
 from router.records.attest import attested_claim, check_attestation
-from router.records.book import OutOfIds
 from router.records.chunks import Chunks, Read, bring_in, suppress
 from router.records.columns import ColumnRules, packaged_rules, plan_columns
 from router.records.csvfile import CsvFile, inspect
@@ -34,9 +33,6 @@ from router.records.scratch import Scratch, open_scratch
 from router.store.engine import Store
 
 __all__ = ["ImportOptions", "ImportProgress", "ImportReport", "Problem", "import_file", "import_status", "problems_csv"]
-
-_MORE_IDS = (1, 16, 512)
-"""Tries with ever more numbers; the first is nearly always enough."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,31 +152,24 @@ class _Run:
 
     async def _commit(self, store: Store, job: Job, chunk: list[Read]) -> None:
         """One transaction: the rows of `chunk` that are not in the ledger yet, their problems and the checkpoint."""
-        needed = ids_needed([read.ready for read in chunk if read.ready])
-        for factor in _MORE_IDS:
-            ids = await store.take_ids(max(needed, 1) * factor)
+        ids = await store.take_ids(ids_needed([read.ready for read in chunk if read.ready]))
 
-            async def work(connection: AsyncConnection, ids: range = ids) -> None:
-                state = await lock_job(connection, job)
-                if state is None:
-                    return
-                done, report = state
-                # Another process may be at work on the same file, and further on.
-                left = [read for read in chunk if read.number >= done]
-                if not left:
-                    return
-                take = suppress if self.options.suppress else bring_in
-                counts, problems = await take(connection, left, job=job, ids=ids, rules=self.reader.rules)
-                await move_on(
-                    connection, job, rows_done=left[-1].number + 1, report=report, counts=counts, problems=problems
-                )
+        async def work(connection: AsyncConnection) -> None:
+            state = await lock_job(connection, job)
+            if state is None:
+                return
+            done, report = state
+            # Another process may be at work on the same file, and further on.
+            left = [read for read in chunk if read.number >= done]
+            if not left:
+                return
+            take = suppress if self.options.suppress else bring_in
+            counts, problems = await take(connection, left, job=job, ids=ids, rules=self.reader.rules)
+            await move_on(
+                connection, job, rows_done=left[-1].number + 1, report=report, counts=counts, problems=problems
+            )
 
-            try:
-                await store.transact(work)
-            except OutOfIds:
-                continue
-            return
-        raise Unavailable("this part of the file concerns too many members at once; use a smaller chunk_rows")
+        await store.transact(work)
 
 
 def _new_file() -> IO[bytes]:

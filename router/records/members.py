@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.errors import BadInput
-from router.records.book import Book, Ids, Outcome, Told
+from router.records.book import Book, Outcome, Told
 from router.records.merge import merge_records
 from router.records.pages import lock, open_book, read_pages, write_book
 from router.records.record import ConsentRecord, MemberRecord, Reading, Ready, prepare, refuse
@@ -80,6 +80,7 @@ class Chunk:
                 counts["silenced"] += told.silenced
         counts["households"] += self.book.households
         counts["records_joined"] += self.book.records_joined
+        counts["suppressed"] += len(self.book.refused)
         return counts
 
 
@@ -93,11 +94,10 @@ async def take_in(
 ) -> Chunk:
     """Find, merge or make the people of `rows`, in the caller's transaction, under `lock`.
 
-    `stamp` (ms) is written into all that changes. With `respell` a row's spelling of a name always wins, else only a
-    better one. Raises `OutOfIds` where `ids` do not last, which happens only where
-    one refusal counts for many members; take more and begin again.
+    `stamp` (ms) is written into all that changes; `ids` are at least `ids_needed` numbers. With `respell` a row's
+    spelling of a name always wins, else only a better one.
     """
-    book = open_book(await read_pages(connection, rows), stamp=stamp, ids=Ids(ids), respell=respell)
+    book = open_book(await read_pages(connection, rows), stamp=stamp, ids=iter(ids), respell=respell)
     told = [book.tell(row) for row in rows]
     await write_book(connection, book)
     return Chunk(told, book)

@@ -104,10 +104,7 @@ async def _move_addresses(connection: AsyncConnection, ids: dict[str, int]) -> N
         if consent == "revoked":
             await connection.execute(text("UPDATE address SET consent = 'revoked' WHERE id = :new"), {"new": new})
         await connection.execute(
-            text(
-                f"UPDATE delivery SET address_id = :new WHERE {_MONTHS} AND member_id = :lose"
-                " AND address_id = :old"
-            ),
+            text(f"UPDATE delivery SET address_id = :new WHERE {_MONTHS} AND member_id = :lose AND address_id = :old"),
             {"new": new, "old": old, "lose": ids["lose"]},
         )
         await connection.execute(text("DELETE FROM address WHERE id = :old"), {"old": old})

@@ -6,20 +6,20 @@ Everything is read and written in bulk, and in number order.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core import budget
-from router.records.book import Book, Ids, Known, Person
+from router.records.book import Book, Known, Person
 from router.records.merge import merge_records
 from router.records.record import Claim, Ready
 from router.store.budgets import lock_budgets, write_budgets
-from router.store.bulk import in_numbers, insert_rows, is_sqlite, numbers
+from router.store.bulk import in_numbers, insert_new_rows, insert_rows, is_sqlite, numbers
 from router.store.people import read_attributes
-from router.store.tables import address, consent, member, member_tag
+from router.store.tables import address, consent, member, member_tag, suppression
 
 LOCK = 0x6F757473
 """PostgreSQL advisory lock of a transaction that brings members in ("outs"): one at a time, so that two cannot both
@@ -75,7 +75,7 @@ async def read_pages(connection: AsyncConnection, rows: Iterable[Ready]) -> Page
     return pages
 
 
-def open_book(pages: Pages, *, stamp: int, ids: Ids, respell: bool = False) -> Book:
+def open_book(pages: Pages, *, stamp: int, ids: Iterator[int], respell: bool = False) -> Book:
     """The members of these pages, ready to meet rows. `stamp` is the moment that is written into what changes."""
     book = Book(stamp=stamp, ids=ids, respell=respell)
     people: dict[int, Person] = {}
@@ -106,6 +106,7 @@ async def write_book(connection: AsyncConnection, book: Book) -> None:
         await merge_records(connection, keep=kept, lose=lost)
     await _write_new(connection, book, people)
     await _write_changes(connection, people)
+    await _write_refusals(connection, book)
     for old, new in sorted(book.joined.items()):
         await connection.execute(
             text("UPDATE member SET household_id = :new WHERE household_id = :old"),
@@ -130,7 +131,7 @@ async def _write_new(connection: AsyncConnection, book: Book, people: Sequence[P
     await insert_rows(connection, member_tag, TAG_COLUMNS, tags)
     consents = [
         (
-            book.ids.take(),
+            next(book.ids),
             person.id,
             *place,
             claim.state,
@@ -176,6 +177,15 @@ async def _write_changes(connection: AsyncConnection, people: Sequence[Person]) 
             " consent = CASE WHEN consent = 'revoked' THEN consent ELSE CAST(:consent AS varchar) END WHERE id = :id"
         )
         await connection.execute(text(statement), addresses)
+
+
+async def _write_refusals(connection: AsyncConnection, book: Book) -> None:
+    rows = [
+        (hash_, channel, "import", claim.source, book.stamp if claim.at is None else claim.at)
+        for (channel, hash_), claim in book.refused.items()
+    ]
+    columns = ("address_hash", "channel", "reason", "source", "at")
+    await insert_new_rows(connection, suppression, columns, sorted(rows), returning="address_hash")
 
 
 def _value(connection: AsyncConnection, name: str) -> str:

@@ -59,6 +59,7 @@ class ImportReport(BaseModel):
     silenced: int = 0
     """Addresses for which the file says yes and their owner had said no."""
     suppressed: int = 0
+    """Rows of a list of unsubscribes; otherwise addresses that a row without a name refused for."""
     bad_rows: int = 0
     problems: int = 0
     first_problems: list[Problem] = []
@@ -94,7 +95,7 @@ def _sentences(report: ImportReport) -> list[str]:
     n = report
     said = [f"{_many(n.rows, 'row')} read" + (" in a dry run: nothing was written." if n.dry_run else ".")]
     if n.suppress:
-        said.append(f"{_many(n.suppressed, 'address', 'es')} suppressed; {n.unchanged:,} rows held nothing new.")
+        said.append(f"{_many(n.suppressed, 'row')} suppressed; {n.unchanged:,} rows held nothing new.")
     else:
         said.append(f"{_many(n.new, 'new member')}, {n.updated:,} updated, {n.unchanged:,} already as the file says.")
     if n.merged_in_file:
@@ -122,6 +123,11 @@ def _sentences(report: ImportReport) -> list[str]:
     if n.silenced:
         said.append(
             f"{_many(n.silenced, 'address', 'es')} stay silent: their owner had said no, and a file cannot undo that."
+        )
+    if n.suppressed and not n.suppress:
+        said.append(
+            f"{_many(n.suppressed, 'address', 'es')} suppressed: a row without a name said no, and several members share"
+            " that address."
         )
     if n.bad_rows or n.problems:
         said.append(f"{_many(n.bad_rows, 'row')} could not be used; {_many(n.problems, 'problem')} listed by line.")

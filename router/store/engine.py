@@ -10,21 +10,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
 
-from sqlalchemy import event, text
+from sqlalchemy import text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, StaticPool
 
 from router.core.errors import BadInput, Unavailable
+from router.store.inline import InlineConnection, open_inline
 
 T = TypeVar("T")
 
 IDS_PER_BLOCK = 10_000
 """Numbers a process takes from the counter at once; what it does not use is lost, which harms nothing."""
+
+LOCK_WAIT = 10.0
+"""Seconds to wait for another process's write lock on SQLite."""
 
 _TRIES = 5
 _RETRIED = ("40P01", "40001", "55P03")
@@ -52,8 +57,10 @@ class Store:
         self._reader: AsyncEngine
         if self.dialect == "sqlite":
             url_async = self.url.set(drivername="sqlite+aiosqlite")
-            self._writer = _sqlite_engine(url_async, StaticPool)
-            self._reader = _sqlite_engine(url_async, AsyncAdaptedQueuePool, pool_size=pool_size, max_overflow=pool_size)
+            self._writer = _sqlite_engine(url_async, StaticPool, wait_ms=0)
+            self._reader = _sqlite_engine(
+                url_async, AsyncAdaptedQueuePool, wait_ms=5_000, pool_size=pool_size, max_overflow=pool_size
+            )
         else:
             self._writer = self._reader = create_async_engine(
                 self.url.set(drivername="postgresql+asyncpg"),
@@ -79,7 +86,7 @@ class Store:
             with _gone_is_unavailable():
                 async with self._writer.connect() as connection, connection.begin():
                     if self.is_sqlite:
-                        await connection.exec_driver_sql("BEGIN IMMEDIATE")
+                        await _begin_immediate(connection)
                     yield connection
 
     @contextlib.asynccontextmanager
@@ -142,26 +149,36 @@ def now_ms_sql(dialect: str) -> str:
     return "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)"
 
 
-def _sqlite_engine(url: URL, pool: type[Any], **options: Any) -> AsyncEngine:
-    engine = create_async_engine(url, poolclass=pool, json_serializer=_dumps, **options)
+_PRAGMAS = (
+    "journal_mode = WAL",
+    "synchronous = FULL",  # an intent must survive a power cut (DESIGN.md 6, rule 20)
+    "foreign_keys = ON",
+    "cache_size = -65536",
+    "temp_store = MEMORY",
+)
 
-    @event.listens_for(engine.sync_engine, "connect")
-    def configure(dbapi_connection: Any, _record: Any) -> None:
-        # The driver must not begin or commit by itself: Store.write says BEGIN IMMEDIATE, Store.read says BEGIN.
-        dbapi_connection.isolation_level = None
-        cursor = dbapi_connection.cursor()
-        for pragma in (
-            "journal_mode = WAL",
-            "synchronous = FULL",  # an intent must survive a power cut (DESIGN.md 6, rule 20)
-            "foreign_keys = ON",
-            "busy_timeout = 10000",
-            "cache_size = -65536",
-            "temp_store = MEMORY",
-        ):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
 
-    return engine
+def _sqlite_engine(url: URL, pool: type[Any], *, wait_ms: int, **options: Any) -> AsyncEngine:
+    async def connect(path: str, *_: Any, **arguments: Any) -> InlineConnection:
+        return await open_inline(path, (*_PRAGMAS, f"busy_timeout = {wait_ms}"), uri=bool(arguments.get("uri")))
+
+    arguments = {"async_creator_fn": connect}
+    return create_async_engine(url, poolclass=pool, json_serializer=_dumps, connect_args=arguments, **options)
+
+
+async def _begin_immediate(connection: AsyncConnection) -> None:
+    """Take SQLite's one write lock, sleeping while another process has it."""
+    until = time.monotonic() + LOCK_WAIT
+    pause = 0.001
+    while True:
+        try:
+            await connection.exec_driver_sql("BEGIN IMMEDIATE")
+            return
+        except DBAPIError as error:
+            if not _worth_another_try(error) or time.monotonic() > until:
+                raise
+        await asyncio.sleep(pause)
+        pause = min(0.02, pause * 2)
 
 
 def _dumps(value: Any) -> str:

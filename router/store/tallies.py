@@ -32,21 +32,19 @@ class Moves:
 
     async def write(self, connection: AsyncConnection) -> None:
         """Apply them, in one order for everybody so that nobody deadlocks."""
-        rows = [
-            {"campaign": place[0], "channel": place[1], "status": place[2], "reason": place[3], "n": n}
-            for place, n in sorted(self._by.items())
-            if n
-        ]
+        rows = [(*place, n) for place, n in sorted(self._by.items()) if n]
         self._by.clear()
-        for row in rows:
-            await connection.execute(
-                text(
-                    "INSERT INTO tally (campaign_id, channel, status, reason, count)"
-                    " VALUES (:campaign, :channel, :status, :reason, :n)"
-                    " ON CONFLICT (campaign_id, channel, status, reason) DO UPDATE SET count = tally.count + :n"
-                ),
-                row,
-            )
+        if not rows:
+            return
+        values = ", ".join(f"(:c{i}, :h{i}, :s{i}, :r{i}, :n{i})" for i in range(len(rows)))
+        parameters = {f"{name}{i}": cell for i, row in enumerate(rows) for name, cell in zip("chsrn", row, strict=True)}
+        await connection.execute(
+            text(
+                f"INSERT INTO tally (campaign_id, channel, status, reason, count) VALUES {values}"
+                " ON CONFLICT (campaign_id, channel, status, reason) DO UPDATE SET count = tally.count + excluded.count"
+            ),
+            parameters,
+        )
 
 
 async def read_tally(connection: AsyncConnection, campaign_id: int) -> list[tuple[str, str, str, int]]:

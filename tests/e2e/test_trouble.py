@@ -49,7 +49,7 @@ async def test_a_reply_of_stop_and_one_click_silence_for_good(movement: Movement
     phone = next(one.to for one in movement.sandbox.memory.accepted if one.to.startswith("+"))
     mail = next(one for one in movement.sandbox.memory.accepted if "@" in one.to)
     movement.sandbox.phones.reply(phone, "STOP")
-    movement.sandbox.mailboxes.unsubscribe(mail.to, _number(movement, mail.to))
+    movement.sandbox.mailboxes.unsubscribe(mail.to, movement.sandbox.memory.accepted.numbers(mail.to)[0])
     await movement.sandbox.idle()
     before = movement.received()
     again = await movement.launch()

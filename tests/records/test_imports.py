@@ -287,7 +287,7 @@ async def test_a_row_that_cannot_say_whom_it_means_is_a_problem_but_its_no_count
     report = await bring(store, HEADER + ",,2025550123,,no,x,\n")
     assert report.bad_rows == 1
     assert "several members share" in (await problems(store, report))[0][2]
-    assert {a[2] for one in await people(store) for a in one["addresses"]} == {"revoked"}
+    assert await suppressed(store) == [("sms", "import")]
     assert {tuple(one["tags"]) for one in await people(store)} == {()}
 
 

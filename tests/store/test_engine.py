@@ -72,4 +72,3 @@ async def test_a_database_that_is_gone_is_unavailable() -> None:
 def test_a_wrong_url_names_its_variable(url: str) -> None:
     with pytest.raises(BadInput, match="OUTREACH_DATABASE_URL"):
         Store(url)
-

@@ -137,7 +137,20 @@ def _start_own() -> str | None:
         as_user = ["runuser", "-u", "nobody", "--"]
     postgres = str(Path(initdb).with_name("postgres"))
     subprocess.run(
-        [*as_user, initdb, "-D", str(folder / "data"), "-U", "postgres", "-A", "trust", "-N"],
+        [
+            *as_user,
+            initdb,
+            "-D",
+            str(folder / "data"),
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-N",
+            "-E",
+            "UTF8",
+            "--locale=C",
+        ],
         check=True,
         capture_output=True,
         cwd=folder,
