@@ -68,6 +68,7 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
 def _settings() -> Settings:
     settings = load_settings()
     logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel("WARNING")
     return settings
 
 
@@ -176,7 +177,7 @@ async def _import(
     if attest:
         attestation = _checked(Attestation, {"basis": attest, "source": attest_source, "dated": attest_date})
     options = ImportOptions(
-        dry_run=dry_run, suppress=suppress, attestation=attestation, profile=profile or None, restart=restart
+        dry_run=dry_run, suppress=suppress, attestation=attestation, profile=profile, restart=restart
     )
     with watch_import(err) as progress:
         report = await import_file(

@@ -5,7 +5,8 @@ where a file is cut into chunks.
 
 - The same address (or the organization's own key) and the same name is one person: the row is merged into the member.
 - The same address and another name is another person of the same *household*: one delivery, one budget.
-- A row without a name is the one member at its address; where several live there it cannot say whom it means.
+- A row without a name is the one member at its address, or the only one who has all of its addresses; where several
+  are as likely it cannot say whom it means.
 - Two different keys of the organization are two people, whatever their names.
 """
 
@@ -182,7 +183,8 @@ class Book:
             if owner is not None:
                 return [owner, *nameless]
             if len(same) > 1 and not (nameless == same and _one_key(same)):
-                return None
+                at_all = [p for p in same if all((a.channel, a.hash) in p.addresses for a in row.addresses)]
+                return at_all if len(at_all) == 1 else None
             return same
         named = [person for person in same if person.name_key == row.name_key]
         if owner is not None:
@@ -192,11 +194,13 @@ class Book:
         return named if _one_key(named) else named[:1]
 
     def _silence(self, row: Ready) -> None:
-        """A refusal that cannot say whose it is silences the address for everybody there."""
+        """A refusal that cannot say whose it is silences the address for all who are there, unless it is known."""
         for address in row.addresses:
             place = (address.channel, address.hash)
+            known = [e for p in self._at.get(address.hash, {}).values() for e in p.evidence.get(place, ())]
             for claim in address.claims:
-                if claim.state == REVOKED and place not in self.suppressed:
+                new = claim.state == REVOKED and not any(_same(earlier, claim) for earlier in known)
+                if new and place not in self.suppressed:
                     self.suppressed.add(place)
                     self.refused[place] = claim
 

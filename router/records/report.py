@@ -126,8 +126,8 @@ def _sentences(report: ImportReport) -> list[str]:
         )
     if n.suppressed and not n.suppress:
         said.append(
-            f"{_many(n.suppressed, 'address', 'es')} suppressed: a row without a name said no, and several members share"
-            " that address."
+            f"{_many(n.suppressed, 'address', 'es')} suppressed: a row without a name said no, and several members"
+            " share that address."
         )
     if n.bad_rows or n.problems:
         said.append(f"{_many(n.bad_rows, 'row')} could not be used; {_many(n.problems, 'problem')} listed by line.")

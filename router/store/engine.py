@@ -153,7 +153,7 @@ _PRAGMAS = (
     "journal_mode = WAL",
     "synchronous = FULL",  # an intent must survive a power cut (DESIGN.md 6, rule 20)
     "foreign_keys = ON",
-    "cache_size = -65536",
+    "cache_size = -16384",  # 16 MiB a connection: memory must not grow with the audience
     "temp_store = MEMORY",
 )
 

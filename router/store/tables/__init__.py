@@ -1,0 +1,60 @@
+"""The tables of the ledger.
+
+Moments are whole milliseconds since 1970 UTC (`Instant` turns them into aware datetimes where a row is read through
+SQLAlchemy). Numbers of members, addresses, deliveries, batches and the rest come from one counter (`id_block`), so
+that they are unique across tables and a batch is one unbroken run of delivery numbers.
+
+A delivery's key begins with its campaign's month, so that PostgreSQL can partition by it.
+"""
+
+from __future__ import annotations
+
+from router.store.tables.asks import ask_claim, ask_version, campaign, route_range
+from router.store.tables.base import EPOCH, Instant, from_ms, metadata, to_ms
+from router.store.tables.messages import (
+    action,
+    attempt,
+    batch,
+    delivery,
+    inbound,
+    parked_receipt,
+    receipt,
+    reply_text,
+    tally,
+)
+from router.store.tables.office import api_token, audit, id_block, idempotency, import_job, import_problem
+from router.store.tables.people import address, attestation, consent, contact_budget, member, member_tag, suppression
+
+__all__ = [
+    "EPOCH",
+    "Instant",
+    "action",
+    "address",
+    "api_token",
+    "ask_claim",
+    "ask_version",
+    "attempt",
+    "attestation",
+    "audit",
+    "batch",
+    "campaign",
+    "consent",
+    "contact_budget",
+    "delivery",
+    "from_ms",
+    "id_block",
+    "idempotency",
+    "import_job",
+    "import_problem",
+    "inbound",
+    "member",
+    "member_tag",
+    "metadata",
+    "parked_receipt",
+    "receipt",
+    "reply_text",
+    "route_range",
+    "suppression",
+    "tally",
+    "to_ms",
+]

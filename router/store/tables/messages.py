@@ -1,0 +1,165 @@
+"""Batches and deliveries, what came of them, and what people wrote and did."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+)
+
+from router.store.tables.base import Id, Instant, metadata
+
+batch = Table(
+    "batch",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("month", Integer, nullable=False),
+    Column("campaign_id", BigInteger, nullable=False),
+    Column("channel", String(20), nullable=False),
+    Column("lane", SmallInteger, nullable=False),
+    Column("first_id", BigInteger, nullable=False),
+    Column("last_id", BigInteger, nullable=False, comment="inclusive; all its deliveries lie between, and no others"),
+    Column("open", Boolean, nullable=False),
+    Column("not_before", Instant, nullable=False),
+    Column("owner", String(64)),
+    Column("epoch", Integer, nullable=False, server_default="0"),
+    Column("leased_until", BigInteger, nullable=False, server_default="0", comment="on the database's clock, ms"),
+    Index(
+        "ix_batch_open", "channel", "lane", "not_before", "id", postgresql_where=text("open"), sqlite_where=text("open")
+    ),
+    Index("ix_batch_campaign_id", "campaign_id"),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("month", Integer, primary_key=True, autoincrement=False),
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("campaign_id", BigInteger, nullable=False),
+    Column("member_id", BigInteger, nullable=False),
+    Column("channel", String(20), nullable=False, comment="'' where it was held before a channel was chosen"),
+    Column(
+        "hop", SmallInteger, nullable=False, server_default="0", comment="0, then one more for each fallback or retry"
+    ),
+    Column("address_id", BigInteger),
+    Column("status", String(10), nullable=False),
+    Column("reason", String(20)),
+    Column("attempts", SmallInteger, nullable=False, server_default="0"),
+    Column("not_before", BigInteger, nullable=False, server_default="0", comment="ms"),
+    Column("claim_id", BigInteger, comment="the claim that may send it, or did"),
+    Column("claimed_at", BigInteger, comment="ms, database clock"),
+    Column("text_version", Integer, comment="the words it left with"),
+    Column("sent_at", BigInteger, comment="ms"),
+    Column("done_at", BigInteger, comment="ms; when the last receipt moved it"),
+    Column("costs", Boolean, nullable=False, server_default=false(), comment="holds a slot of the contact budget"),
+    UniqueConstraint("month", "member_id", "campaign_id", "channel", "hop"),
+    sqlite_with_rowid=False,
+    comment="One campaign, one member, one channel, one hop",
+)
+
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("month", Integer, primary_key=True, autoincrement=False),
+    Column("delivery_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", SmallInteger, primary_key=True, autoincrement=False),
+    Column("account", String(64), nullable=False, server_default=""),
+    Column("outcome", String(10), nullable=False, comment="sent | not_sent | refused | unknown"),
+    Column("failure", String(24)),
+    Column("code", String(40), nullable=False, server_default=""),
+    Column("provider_id", String(128), nullable=False, server_default=""),
+    Column("at", BigInteger, nullable=False, comment="ms"),
+    Index("ix_attempt_provider_id", "provider_id"),
+    sqlite_with_rowid=False,
+    comment="Every try to hand a delivery to a provider. Append-only",
+)
+
+receipt = Table(
+    "receipt",
+    metadata,
+    Column("month", Integer, primary_key=True, autoincrement=False),
+    Column("delivery_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("event_id", String(200), primary_key=True),
+    Column("status", String(10), nullable=False),
+    Column("code", String(40), nullable=False, server_default=""),
+    Column("moved", Boolean, nullable=False, comment="whether it moved the delivery; contradictory ones are evidence"),
+    Column("at", BigInteger, nullable=False, comment="ms"),
+)
+
+parked_receipt = Table(
+    "parked_receipt",
+    metadata,
+    Column("channel", String(20), primary_key=True),
+    Column("event_id", String(200), primary_key=True),
+    Column("provider_id", String(128), nullable=False),
+    Column("status", String(10), nullable=False),
+    Column("failure", String(24)),
+    Column("code", String(40), nullable=False, server_default=""),
+    Column("at", BigInteger, nullable=False),
+    Column("parked_at", BigInteger, nullable=False),
+    Index("ix_parked_receipt_provider_id", "provider_id"),
+    comment="Receipts that match no delivery yet; a sweep tries again",
+)
+
+inbound = Table(
+    "inbound",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("channel", String(20), nullable=False),
+    Column("account", String(64), nullable=False),
+    Column("event_id", String(200), nullable=False),
+    Column("sender_hash", String(22), nullable=False),
+    Column("member_id", BigInteger),
+    Column("text", Text, nullable=False),
+    Column("intent", String(20), nullable=False),
+    Column("at", Instant, nullable=False),
+    UniqueConstraint("channel", "account", "event_id"),
+    Index("ix_inbound_member_id", "member_id"),
+    comment="What people wrote to us",
+)
+
+reply_text = Table(
+    "reply_text",
+    metadata,
+    Column("month", Integer, primary_key=True, autoincrement=False),
+    Column("delivery_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("text", Text, nullable=False),
+    Column("asked_at", Instant, nullable=False),
+    comment="The words of a delivery of the standing Replies campaign, each its own",
+)
+
+action = Table(
+    "action",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("member_id", BigInteger, nullable=False),
+    Column("campaign_id", BigInteger, nullable=False, comment="0 where it belongs to none"),
+    Column("kind", String(40), nullable=False),
+    Column("source", String(40), nullable=False, comment="link | keyword | api"),
+    Column("external_id", String(200), nullable=False, comment="the same action told twice counts once"),
+    Column("at", Instant, nullable=False),
+    UniqueConstraint("source", "external_id"),
+    Index("ix_action_campaign_id", "campaign_id", "member_id"),
+    Index("ix_action_member_id", "member_id"),
+)
+
+tally = Table(
+    "tally",
+    metadata,
+    Column("campaign_id", Id, primary_key=True, autoincrement=False),
+    Column("channel", String(20), primary_key=True),
+    Column("status", String(10), primary_key=True),
+    Column("reason", String(20), primary_key=True, comment="'' where there is none"),
+    Column("count", BigInteger, nullable=False),
+    comment="How many deliveries of a campaign stand where. Kept with the moves, last in each transaction",
+)
