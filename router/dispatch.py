@@ -13,10 +13,8 @@ import logging
 import time
 from collections.abc import Iterator
 
-from sqlalchemy.exc import DBAPIError
-
 from router.core.channel import Channel
-from router.core.errors import OutcomeUnknown, SendError, Unavailable
+from router.core.errors import FailureClass, OutcomeUnknown, Refused, SendError, Unavailable
 from router.core.sms import count_segments
 from router.intent import Work, write_intent
 from router.letters import Claim, Letter, Writer, Writers
@@ -153,8 +151,8 @@ class Sender:
             work = Work(claim=claim, previous=previous, done=done, wanted=tokens, now=self._runtime.clock())
             try:
                 return work if await write_intent(self._runtime, self._writers, work) else None
-            except (Unavailable, DBAPIError) as error:
-                log.warning("a commit did not answer, asking the ledger: %s", type(error).__name__)
+            except Unavailable as error:
+                log.warning("a commit did not answer, asking the ledger: %s", error)
                 if await self._was_committed(claim):
                     return work
 
@@ -181,7 +179,8 @@ class Sender:
                 lanes.create_task(self._send_lane(work.claim, work.writer, letters, done))
         took = time.monotonic() - began
         # Without a rate of ours, claim what a second sends: enough to commit in bulk, little to be unsure of.
-        self._pace = max(self._lanes, min(MOST, len(done) / max(took, 0.001)))
+        tried = sum(outcome.was_tried for outcome in done)
+        self._pace = max(self._lanes, min(MOST, tried / max(took, 0.001)))
         return done
 
     async def _send_lane(self, claim: Claim, writer: Writer, letters: Iterator[Letter], done: list[Outcome]) -> None:
@@ -196,7 +195,12 @@ class Sender:
         late = began - claim.started > START_WITHIN
         if late or self._is_withdrawn(claim.batch, letter) or self._runtime.limits.is_paused(self._bucket):
             return not_tried(letter, now)
-        message = writer.write(letter, now)
+        try:
+            message = writer.write(letter, now)
+        except Exception:
+            # Words that cannot be put together for this one member; the others shall have theirs.
+            log.exception("campaign %s cannot be put into words for delivery %s", claim.batch.campaign_id, letter.ref)
+            return outcome_of(letter, Refused(FailureClass.CONTENT, "render"), now, policy)
         if self._spec.counts_segments and self._rules.rate:
             self._give_back(1 - count_segments(message.text).segments)
         try:

@@ -38,6 +38,11 @@ class Outcome:
     def is_unknown(self) -> bool:
         return isinstance(self.error, OutcomeUnknown)
 
+    @property
+    def was_tried(self) -> bool:
+        """Whether the provider was asked at all."""
+        return self.sent is not None or self.error is not None
+
 
 def outcome_of(letter: Letter, result: Sent | SendError, at: datetime, policy: RetryPolicy) -> Outcome:
     """Turn the adapter's answer into what is to be recorded."""

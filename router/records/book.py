@@ -172,7 +172,11 @@ class Book:
     def _find(self, row: Ready) -> list[Person] | None:
         """The records of the person that the row means, oldest first: none if new, None where nobody can tell."""
         owner = self._by_key.get(row.external_id) if row.external_id else None
-        here = {number: person for a in row.addresses for number, person in self._at.get(a.hash, {}).items()}
+        here = {
+            number: person for a in row.addresses if a.hash in self._at for number, person in self._at[a.hash].items()
+        }
+        if not here:
+            return [owner] if owner is not None else []
         same = [
             person
             for _, person in sorted(here.items())
@@ -213,13 +217,9 @@ class Book:
 
     def _fill(self, person: Person, row: Ready) -> None:
         """Take over what the row says; what it leaves empty stays."""
-        spelt = (row.first_name, row.last_name)
-        respelt = self._respell or _spelling(*spelt) > _spelling(person.first_name, person.last_name)
-        if row.name_key and (row.name_key != person.name_key or respelt):
-            known = (person.name_key, person.first_name, person.last_name)
-            if known != (row.name_key, *spelt):
-                person.name_key, person.first_name, person.last_name = row.name_key, *spelt
-                person.changed = True
+        if row.name_key and (row.name_key != person.name_key or self._is_better_spelt(row, person)):
+            person.name_key, person.first_name, person.last_name = row.name_key, row.first_name, row.last_name
+            person.changed = True
         for name in ("locale", "country", "postcode", "place", "joined_at"):
             value = getattr(row, name)
             if value and value != getattr(person, name):
@@ -239,9 +239,14 @@ class Book:
                 person.tags.add(tag)
                 person.new_tags.append(tag)
                 person.changed = True
-        if not row.attributes.items() <= person.attributes.items():
+        if row.attributes and not row.attributes.items() <= person.attributes.items():
             person.attributes = {**person.attributes, **row.attributes}
             person.changed = True
+
+    def _is_better_spelt(self, row: Ready, person: Person) -> bool:
+        """Of two spellings of one name: whether the row's is to be kept."""
+        mine, theirs = (row.first_name, row.last_name), (person.first_name, person.last_name)
+        return mine != theirs and (self._respell or _spelling(*mine) > _spelling(*theirs))
 
     def _fill_address(self, person: Person, address: ReadyAddress, row: Ready, told: Told) -> None:
         place = (address.channel, address.hash)
@@ -254,7 +259,7 @@ class Book:
         elif row.ranked and known.rank != address.rank:
             known.rank = address.rank
             known.changed = person.changed = True
-        for claim in sorted(address.claims, key=lambda claim: claim.state != REVOKED):
+        for claim in sorted(address.claims, key=_refusals_first) if len(address.claims) > 1 else address.claims:
             told.silenced += not self._weigh(person, known, place, claim)
         told.may_write |= known.consent == GRANTED and place not in self.suppressed
         told.own_word += address.needs_own_word and known.consent == UNCONFIRMED
@@ -272,7 +277,7 @@ class Book:
                 return True
         elif known.consent != NONE:
             return True
-        if not any(_same(earlier, claim) for earlier in before):
+        if not before or not any(_same(earlier, claim) for earlier in before):
             self._record(person, known, place, claim.state, claim)
         elif known.consent != claim.state:
             self._record(person, known, place, claim.state, None)
@@ -363,6 +368,10 @@ def _keys_agree(one: str | None, other: str | None) -> bool:
 
 def _one_key(people: Iterable[Person]) -> bool:
     return len({person.external_id for person in people} - {None}) <= 1
+
+
+def _refusals_first(claim: Claim) -> bool:
+    return claim.state != REVOKED
 
 
 def _younger(earlier: Claim, claim: Claim) -> bool:

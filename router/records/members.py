@@ -47,16 +47,16 @@ async def upsert_member(
     async def work(connection: AsyncConnection) -> UpsertResult:
         await lock(connection)
         chunk = await take_in(connection, [row], stamp=to_ms(now), ids=ids, respell=True)
-        told, book = chunk.told[0], chunk.book
+        told, person = chunk.told[0], chunk.told[0].person
         if told.outcome is Outcome.NO_ADDRESS:
             raise BadInput("give a phone number or a mailbox, or the external_id of somebody we know", place="phone")
-        if told.outcome is Outcome.AMBIGUOUS or told.person is None:
+        if told.outcome is Outcome.AMBIGUOUS or person is None:
             raise BadInput("several people share this phone or mailbox; say by name who is meant", place="first_name")
         return UpsertResult(
-            member_id=told.person.id,
-            outcome=Outcome.UPDATED.value if told.outcome is Outcome.MERGED else told.outcome.value,
-            household_id=book.root(told.person.household_id),
-            consents={a.channel: told.person.addresses[a.channel, a.hash].consent for a in row.addresses},
+            member_id=person.id,
+            outcome=Outcome.NEW if person.fresh else Outcome.UPDATED if person.changed else Outcome.UNCHANGED,
+            household_id=person.household_id,
+            consents={a.channel: person.addresses[a.channel, a.hash].consent for a in row.addresses},
         )
 
     return await store.transact(work)

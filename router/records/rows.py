@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -29,6 +29,11 @@ class RowReader:
     rules: ColumnRules
     order: DateOrder
     now: datetime
+    asks: bool = field(init=False)
+    """Whether any column says something of consent."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "asks", bool(self.plan.fields.keys() & _CONSENT_FIELDS))
 
     def read(self, cells: list[str], report: Report) -> MemberRecord | None:
         """The person of one row; `report` is told of (column, sentence). None where nothing of it can be used."""
@@ -141,7 +146,7 @@ class RowReader:
     # ── consent ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _consents(self, row: _Cells, values: dict[str, Any]) -> list[dict[str, Any]]:
-        if not self.plan.fields.keys() & _CONSENT_FIELDS:
+        if not self.asks:
             return []
         there = [c for c in ("sms", "email") if values["phone" if c == "sms" else "email"]]
         general, general_at = self._answer(row, "consent")
@@ -220,7 +225,7 @@ class _Cells:
                     self._values[field] = text
                     break
         self.attributes = [
-            (name, text)
+            (name, text.replace("\r\n", "\n").replace("\r", "\n"))
             for place, name in plan.attributes
             if place < count and (text := cells[place].strip()) and self._is_readable(text, place)
         ]

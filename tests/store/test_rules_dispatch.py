@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router import dispatch
 from router.core.channel import OutboundMessage, Sent
+from router.core.content import Renderer
 from router.core.errors import FailureClass, NotSent, OutcomeUnknown, Refused, Throttled, Unavailable
 from router.core.model import DeliveryRef, DeliveryStatus
 from router.core.rates import ChannelRules
@@ -470,6 +471,28 @@ async def test_a_bug_in_an_adapter_is_an_unknown_outcome_and_the_rest_goes_on(le
     ledger.sms.script = stumble
     await ledger.send()
     assert sorted(await ledger.statuses(campaign)) == ["sent", "sent", "unknown"]
+
+
+async def test_words_that_fail_for_one_member_are_that_members_failure_only(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ledger.add_members(3)
+    campaign = await ledger.launch_and_route()
+    first = (await ledger.rows(campaign))[0].member_id
+    render = Renderer.render
+
+    def stumble(self: Renderer, member: Any, *more: Any, **options: Any) -> Any:
+        if member.id == first:
+            raise ZeroDivisionError
+        return render(self, member, *more, **options)
+
+    monkeypatch.setattr(Renderer, "render", stumble)
+    await ledger.send()
+    assert [(row.status, row.reason) for row in await ledger.rows(campaign)] == [
+        ("failed", "content"),
+        ("sent", None),
+        ("sent", None),
+    ]
 
 
 async def test_a_message_may_be_held_by_the_provider_no_longer_than_it_is_of_use(ledger: Ledger) -> None:
