@@ -18,7 +18,7 @@ from sqlalchemy import text
 
 from bench.harness import Stopwatch, peak_mib
 from bench.members import BODY
-from router import launch
+from router import launch, views
 from router.app import open_runtime
 from router.core.ask import Ask
 from router.core.model import CampaignStatus
@@ -44,7 +44,7 @@ async def blast(watch_unknown: bool) -> dict[str, object]:
             with Stopwatch() as watch:
                 await launch.launch_campaign(runtime, campaign.id, by="bench", now=now, undo_seconds=0)
                 await run_worker(runtime, until_idle=True)
-        view = await launch.view_campaign(runtime, campaign.id)
+        view = await views.view_campaign(runtime, campaign.id)
         assert view.status is CampaignStatus.FINISHED, f"the campaign is {view.status}"
         return {
             **watch.as_dict(),

@@ -22,7 +22,7 @@ from router.app import open_runtime, refuse_split_sqlite, run_worker, serving, u
 from router.core.ask import Ask
 from router.core.errors import BadInput, OutreachError
 from router.demo import run_demo
-from router.launch import approve_campaign, check_words, launch_campaign, save_campaign, view_campaign
+from router.launch import approve_campaign, check_words, launch_campaign, save_campaign
 from router.preview import preview_ask, send_test
 from router.records.imports import ImportOptions, import_file
 from router.records.record import Attestation
@@ -30,6 +30,7 @@ from router.runtime import Runtime
 from router.screens import campaign_table, import_table, preview_table, watch_import
 from router.settings import Settings, load_settings
 from router.store.migrate import is_current, migrate
+from router.views import view_campaign
 from router.web.auth import create_token
 
 T = TypeVar("T")

@@ -20,7 +20,7 @@ from channels.sandbox import Knobs, Sandbox
 from router.app import open_runtime, serving
 from router.core.ask import Ask
 from router.core.rates import ChannelRules
-from router.launch import CampaignView, approve_campaign, launch_campaign, save_campaign, view_campaign
+from router.launch import approve_campaign, launch_campaign, save_campaign
 from router.preview import preview_ask
 from router.records.imports import ImportOptions, import_file
 from router.runtime import Runtime
@@ -28,6 +28,7 @@ from router.sample import write_sample_csv
 from router.screens import campaign_table, held_table, import_table, preview_table
 from router.settings import Settings
 from router.store.migrate import migrate
+from router.views import CampaignView, view_campaign
 from router.worker import run_worker
 
 EVENING = datetime(2026, 11, 19, 17, 0, tzinfo=UTC)

@@ -22,6 +22,7 @@ from router.core.model import AskKind, BudgetSlot, CampaignStatus, DeliveryStatu
 from router.core.routing import Deliver, Hold, House, Plan, route
 from router.runtime import Runtime
 from router.store.audience import compile_audience, service_scope
+from router.store.batches import BATCH_COLUMNS
 from router.store.budgets import lock_budgets, write_budgets
 from router.store.bulk import for_update, insert_new_rows, insert_rows
 from router.store.campaigns import CampaignRow, lock_campaign, read_ask
@@ -38,10 +39,6 @@ BATCH = 500
 _DELIVERY_COLUMNS = (
     "month", "id", "campaign_id", "member_id", "channel", "hop", "address_id", "status", "reason", "not_before",
     "costs",
-)  # fmt: skip
-_BATCH_COLUMNS = (
-    "id", "month", "campaign_id", "channel", "lane", "first_id", "last_id", "open", "not_before", "epoch",
-    "leased_until",
 )  # fmt: skip
 
 
@@ -167,7 +164,7 @@ async def _write_range(
             rows.hold(person, verdict.reason)
     rows.number()
     await insert_rows(connection, delivery, _DELIVERY_COLUMNS, rows.deliveries)
-    await insert_rows(connection, batch, _BATCH_COLUMNS, rows.batches)
+    await insert_rows(connection, batch, BATCH_COLUMNS, rows.batches)
     if costs:
         changed: dict[int, tuple[BudgetSlot, ...]] = {}
         for person_id, slot in rows.slots:

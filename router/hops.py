@@ -18,11 +18,12 @@ from router.core.model import BudgetSlot, CampaignStatus, DeliveryStatus, Lane
 from router.core.routing import Deliver, route
 from router.fanout import house_of, plan_of
 from router.runtime import Runtime
+from router.store.batches import queue_alone
 from router.store.budgets import lock_budgets, write_budgets
-from router.store.bulk import insert_new_rows, insert_rows
+from router.store.bulk import insert_new_rows
 from router.store.campaigns import lock_campaign, move_campaign, read_ask
 from router.store.people import read_members_by_id
-from router.store.tables import ask_claim, batch, delivery, to_ms
+from router.store.tables import ask_claim, to_ms
 from router.store.tallies import Moves
 
 IDS_PER_HOP = 2
@@ -75,23 +76,20 @@ async def take_next_hop(
         columns = ("campaign_id", "member_id", "address_hash")
         if not await insert_new_rows(connection, ask_claim, columns, [claim], returning="campaign_id"):
             return False
-    number, batch_id = ids[0], ids[1]
-    at = to_ms(verdict.not_before)
     channel = verdict.address.channel
-    hop = failed.hop + 1
-    await insert_rows(
+    number = await queue_alone(
         connection,
-        delivery,
-        ("month", "id", "campaign_id", "member_id", "channel", "hop", "address_id", "status", "not_before", "costs"),
-        [(campaign.month, number, campaign.id, person.id, channel, hop, verdict.address.id, "queued", at, costs)],
+        ids,
+        month=campaign.month,
+        campaign_id=campaign.id,
+        member_id=person.id,
+        channel=channel,
+        address_id=verdict.address.id,
+        hop=failed.hop + 1,
+        lane=int(failed.lane),
+        at=to_ms(verdict.not_before),
+        costs=costs,
     )
-    await insert_rows(
-        connection,
-        batch,
-        ("id", "month", "campaign_id", "channel", "lane", "first_id", "last_id", "open", "not_before", "epoch",
-         "leased_until"),
-        [(batch_id, campaign.month, campaign.id, channel, int(failed.lane), number, number, True, at, 0, 0)],
-    )  # fmt: skip
     if costs:
         slot = BudgetSlot(at=verdict.not_before, delivery_id=number, channel=channel)
         await write_budgets(connection, {holder: budget.reserve(purse, slot)})

@@ -18,9 +18,10 @@ from router.core.keywords import classify
 from router.core.model import AskKind, CampaignStatus, DeliveryStatus, Lane
 from router.runtime import Runtime
 from router.stops import covered, suppress
-from router.store.bulk import in_numbers, insert_new_rows, insert_rows, numbers
+from router.store.batches import queue_alone
+from router.store.bulk import in_numbers, insert_new_rows, numbers
 from router.store.campaigns import write_ask
-from router.store.tables import action, address, batch, campaign, consent, delivery, inbound, to_ms
+from router.store.tables import action, address, campaign, consent, inbound, to_ms
 from router.store.tallies import Moves
 
 IDS_PER_EVENT = 16
@@ -243,24 +244,23 @@ async def _answer(
         ),
         {"month": month, "member": member_id, "campaign": campaign_id, "channel": channel},
     )
-    at = to_ms(now)
-    await insert_rows(
+    number = await queue_alone(
         connection,
-        delivery,
-        ("month", "id", "campaign_id", "member_id", "channel", "hop", "address_id", "status", "not_before", "costs"),
-        [(month, number, campaign_id, member_id, channel, int(hop or 0), address_id, "queued", at, False)],
+        range(number, batch_id + 1),
+        month=month,
+        campaign_id=campaign_id,
+        member_id=member_id,
+        channel=channel,
+        address_id=address_id,
+        hop=int(hop or 0),
+        lane=int(Lane.REPLY),
+        at=to_ms(now),
+        costs=False,
     )
     await connection.execute(
         text("INSERT INTO reply_text (month, delivery_id, text, asked_at) VALUES (:month, :id, :text, :at)"),
-        {"month": month, "id": number, "text": words, "at": at},
+        {"month": month, "id": number, "text": words, "at": to_ms(now)},
     )
-    await insert_rows(
-        connection,
-        batch,
-        ("id", "month", "campaign_id", "channel", "lane", "first_id", "last_id", "open", "not_before", "epoch",
-         "leased_until"),
-        [(batch_id, month, campaign_id, channel, int(Lane.REPLY), number, number, True, at, 0, 0)],
-    )  # fmt: skip
     moves.add(campaign_id, channel, DeliveryStatus.QUEUED)
 
 

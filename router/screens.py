@@ -10,9 +10,9 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 
 from router.core.model import Reason
-from router.launch import CampaignView
 from router.preview import Preview
 from router.records.imports import ImportProgress, ImportReport
+from router.views import CampaignView
 
 _COLUMNS = ("queued", "sending", "sent", "delivered", "read", "failed", "expired", "cancelled", "unknown")
 

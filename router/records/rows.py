@@ -219,10 +219,10 @@ class _Cells:
         self.report = report
         self._values: dict[str, str] = {}
         count = len(cells)
-        for field, places in plan.fields.items():
+        for name, places in plan.fields.items():
             for place in places:
                 if place < count and (text := cells[place].strip()) and self._is_readable(text, place):
-                    self._values[field] = text
+                    self._values[name] = text
                     break
         self.attributes = [
             (name, text.replace("\r\n", "\n").replace("\r", "\n"))

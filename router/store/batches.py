@@ -15,14 +15,21 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.model import Address, AddressState, ConsentState, DeliveryStatus, Member
-from router.store.bulk import for_update, in_numbers, is_sqlite, numbers
+from router.store.bulk import for_update, in_numbers, insert_rows, is_sqlite, numbers
 from router.store.engine import now_ms_sql
 from router.store.people import read_attributes
-from router.store.tables import to_ms
+from router.store.tables import batch, delivery, to_ms
 from router.store.tallies import Moves
 
 LEASE_MS = 30_000
 """How long a lease lasts. Every claim renews it, and its sends end within 11 s (start within 3, answer in 8)."""
+
+
+BATCH_COLUMNS = (
+    "id", "month", "campaign_id", "channel", "lane", "first_id", "last_id", "open", "not_before", "epoch",
+    "leased_until",
+)  # fmt: skip
+"""What a new batch is made of; it belongs to nobody yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +124,37 @@ async def _give_up_in_flight(connection: AsyncConnection, leased: Batch, now: da
     moves.take(leased.campaign_id, leased.channel, DeliveryStatus.SENDING, n=len(lost))
     moves.add(leased.campaign_id, leased.channel, DeliveryStatus.UNKNOWN, n=len(lost))
     await moves.write(connection)
+
+
+async def queue_alone(
+    connection: AsyncConnection,
+    ids: range,
+    *,
+    month: int,
+    campaign_id: int,
+    member_id: int,
+    channel: str,
+    address_id: int,
+    hop: int,
+    lane: int,
+    at: int,
+    costs: bool,
+) -> int:
+    """Queue one delivery in a batch of its own (a further hop, an answer); returns its number. Uses two of `ids`."""
+    number, batch_id = ids[0], ids[1]
+    await insert_rows(
+        connection,
+        delivery,
+        ("month", "id", "campaign_id", "member_id", "channel", "hop", "address_id", "status", "not_before", "costs"),
+        [(month, number, campaign_id, member_id, channel, hop, address_id, "queued", at, costs)],
+    )
+    await insert_rows(
+        connection,
+        batch,
+        BATCH_COLUMNS,
+        [(batch_id, month, campaign_id, channel, lane, number, number, True, at, 0, 0)],
+    )
+    return number
 
 
 async def renew(connection: AsyncConnection, leased: Batch) -> bool:

@@ -6,10 +6,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from router import launch, preview
+from router import launch, preview, views
 from router.core.ask import Ask
-from router.launch import CampaignView
 from router.preview import Preview
+from router.views import CampaignView
 from router.web.auth import Scope
 from router.web.bodies import LARGEST_INTEGER
 from router.web.endpoints import Call, Nothing, Registry, registrar
@@ -79,12 +79,12 @@ async def create_campaign(call: Call, body: Ask) -> CampaignView:
     summary="List campaigns, the newest first",
 )
 async def list_campaigns(call: Call, query: CampaignPage) -> CampaignList:
-    return CampaignList(campaigns=await launch.list_campaigns(call.runtime, limit=query.limit, before=query.before))
+    return CampaignList(campaigns=await views.list_campaigns(call.runtime, limit=query.limit, before=query.before))
 
 
 @endpoint("GET", ONE, access=Scope.CAMPAIGNS_READ, reply=CampaignView, summary="One campaign and its counts")
 async def get_campaign(call: Call) -> CampaignView:
-    return await launch.view_campaign(call.runtime, call.id)
+    return await views.view_campaign(call.runtime, call.id)
 
 
 @endpoint(

@@ -16,15 +16,14 @@ from router.launch import (
     cancel_campaign,
     edit_campaign,
     launch_campaign,
-    list_campaigns,
     pause_campaign,
     resume_campaign,
     save_campaign,
     set_link,
     start_due_campaigns,
-    view_campaign,
 )
 from router.preview import preview_ask, preview_campaign, send_test
+from router.views import list_campaigns, view_campaign
 from tests.support.ledger import Ledger
 
 S = CampaignStatus

@@ -17,11 +17,12 @@ from router.app import open_runtime, serving
 from router.core.address import address_hash
 from router.core.ask import Ask
 from router.core.rates import ChannelRules
-from router.launch import CampaignView, approve_campaign, launch_campaign, save_campaign, view_campaign
+from router.launch import approve_campaign, launch_campaign, save_campaign
 from router.runtime import Runtime
 from router.settings import Settings
 from router.store.bulk import insert_rows
 from router.store.tables import address, member, to_ms
+from router.views import CampaignView, view_campaign
 from router.worker import run_worker
 
 NOON = datetime(2026, 11, 19, 17, 0, tzinfo=UTC)
