@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import datetime
 import gzip
+import itertools
 import socket
+import ssl
 import traceback
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import given
+from hypothesis import strategies as st
 
+from router.core.channel import HttpReply
 from router.core.errors import FailureClass, NotSent, OutcomeUnknown, SendError
-from router.wire import MAX_REPLY, HttpWire
+from router.wire import MAX_REPLY, HttpWire, _Connection
 from tests.channels.contract.http_provider import HttpProvider, Reply
 
 
@@ -164,3 +175,415 @@ async def test_cancelling_is_not_an_answer(wire: HttpWire, server: HttpProvider)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+# What a scripted provider does not do: raw bytes, in any pieces, at any time.
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
+
+
+async def take(reader: asyncio.StreamReader) -> bytes:
+    """The next request's bytes; b"" at the end of the connection."""
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
+        return head + await reader.readexactly(int(length or b"0"))
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return b""
+
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@contextlib.asynccontextmanager
+async def raw(serve: Serve, **options: Any) -> AsyncIterator[int]:
+    """A server's port. Every connection is `serve`d and then closed."""
+
+    tasks: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            with contextlib.suppress(ConnectionError):
+                await serve(reader, writer)
+        finally:
+            writer.close()
+
+    def start(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks[asyncio.create_task(connected(reader, writer))] = writer
+
+    async with await asyncio.start_server(start, "127.0.0.1", 0, **options) as server:
+        yield server.sockets[0].getsockname()[1]
+    for task, writer in tasks.items():
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        writer.transport.abort()
+    await asyncio.sleep(0.01)
+
+
+async def say(wire: HttpWire, port: int, body: bytes = b"", **options: Any) -> HttpReply:
+    return await wire.request(
+        options.pop("method", "POST"),
+        f"{options.pop('base', 'http://127.0.0.1')}:{port}/a?b",
+        **({"headers": {"X-Key": "v"}, "body": body, "timeout": 2.0} | options),
+    )
+
+
+@pytest.mark.parametrize(("method", "length"), [("POST", b"Content-Length: 0\r\n"), ("GET", b"")])
+async def test_what_is_written(wire: HttpWire, method: str, length: bytes) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await take(reader)
+        writer.write(b"HTTP/1.0 200 OK\r\n\r\n" + head)
+
+    async with raw(serve) as port:
+        assert (await say(wire, port, method=method)).body == (
+            b"%b /a?b HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUser-Agent: outreach-router\r\n"
+            b"Accept-Encoding: identity\r\nX-Key: v\r\n%b\r\n" % (method.encode(), port, length)
+        )
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers"),
+    [
+        ("POST", "a", {"X-Key": "hush\r\nX-Other: 1"}),
+        ("POST", "a", {"X-Key": "hush\n"}),
+        ("POST", "a", {"X-Key": "hush\0"}),
+        ("POST", "a", {"X-Key: hush\r\nX": ""}),
+        ("POST", "a", {"X Key": "hush"}),
+        ("POST", "a", {"": "hush"}),
+        ("POST", "a", {"X-Key": "\ud800"}),
+        ("POST", "a", {"content-length": "4"}),
+        ("POST", "a", {"Transfer-Encoding": "chunked"}),
+        ("POST", "a", {"Host": "hush.example.org"}),
+        ("POST", "a\r\nX-Other: 1", {}),
+        ("POST", "a\0", {}),
+        ("POST", "a b", {}),
+        ("POST", "ä", {}),
+        ("POST / HTTP/1.1\r\nX", "a", {}),
+        ("", "a", {}),
+    ],
+)
+async def test_a_request_stays_in_its_lines(
+    wire: HttpWire, server: HttpProvider, method: str, path: str, headers: dict[str, str]
+) -> None:
+    error = await failure(wire.request(method, f"http://127.0.0.1:{server.port}/{path}", headers=headers, body=b"text"))
+    assert (type(error), error.failure, error.code) == (NotSent, FailureClass.SENDER_CONFIG, "request")
+
+
+class Line(asyncio.Transport):
+    """Stands for the socket where the pieces in which bytes arrive matter."""
+
+    aborted = False
+
+    def write(self, data: Any) -> None: ...
+
+    def abort(self) -> None:
+        self.aborted = True
+
+    def is_closing(self) -> bool:
+        return self.aborted
+
+
+def outcome(parts: Iterator[bytes], method: str = "POST") -> tuple[Any, bool]:
+    """What comes of an answer that arrives in these parts before the line ends; and whether it could be kept."""
+    loop = asyncio.new_event_loop()
+    try:
+        answer: asyncio.Future[HttpReply] = loop.create_future()
+        connection = _Connection(("127.0.0.1", 80, False), lambda _: None)
+        connection.connection_made(Line())
+        connection.send(b"", answer, bodiless=method == "HEAD")
+        for part in parts:
+            if not connection._transport.is_closing():  # type: ignore[union-attr]
+                connection.data_received(part)
+        kept = connection.usable()
+        if kept or not connection._transport.is_closing():  # type: ignore[union-attr]
+            connection.eof_received()
+        connection.connection_lost(None)
+        assert answer.done()
+        return answer.exception() or answer.result(), kept
+    finally:
+        loop.close()
+
+
+def pieces(data: bytes, cuts: list[int]) -> Iterator[bytes]:
+    places = sorted({cut % (len(data) + 1) for cut in cuts} | {0, len(data)})
+    return (data[start:end] for start, end in itertools.pairwise(places))
+
+
+CUTS = st.lists(st.integers(0, 2000), max_size=20)
+FRAMINGS: dict[str, Callable[[bytes], bytes]] = {
+    "length": lambda body: b"Content-Length: %d\r\n\r\n%b" % (len(body), body),
+    "gzip": lambda body: (
+        b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b" % (len(gzip.compress(body)), gzip.compress(body))
+    ),
+    "chunks": lambda body: (
+        b"Transfer-Encoding: chunked\r\n\r\n%b0\r\nX-Late: hush\r\n\r\n"
+        % b"".join(b"%x;ext=1\r\n%b\r\n" % (len(body[at : at + 7]), body[at : at + 7]) for at in range(0, len(body), 7))
+    ),
+    "end": lambda body: b"\r\n" + body,
+}
+
+
+@given(body=st.binary(max_size=200), cuts=CUTS, early=st.booleans(), closing=st.booleans())
+@pytest.mark.parametrize("framing", FRAMINGS)
+def test_an_answer_is_the_same_in_any_pieces(
+    framing: str, body: bytes, cuts: list[int], early: bool, closing: bool
+) -> None:
+    answer = b"HTTP/1.1 103 Early Hints\r\nX-Early: hush\r\n\r\n" * early + b"HTTP/1.1 201 Created\r\n"
+    answer += b"Connection: close\r\n" * closing + b"X-Empty:\r\nX-Odd: Mixed \r\n" + FRAMINGS[framing](body)
+    reply, kept = outcome(pieces(answer, cuts))
+    assert (reply.status, reply.body, reply.headers["x-odd"], reply.headers["x-empty"]) == (201, body, "Mixed", "")
+    assert not {"x-early", "x-late"} & set(reply.headers)
+    assert kept == (framing != "end" and not closing)
+
+
+@given(cuts=CUTS)
+@pytest.mark.parametrize(
+    ("method", "head"),
+    [
+        ("POST", b"HTTP/1.1 204 No Content\r\n\r\n"),
+        ("POST", b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n"),
+        ("HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nContent-Encoding: gzip\r\n\r\n"),
+    ],
+)
+def test_some_answers_have_no_body(method: str, head: bytes, cuts: list[int]) -> None:
+    reply, _ = outcome(pieces(head, cuts), method)
+    assert (reply.status, reply.body) == (int(head[9:12]), b"")
+
+
+@given(garbage=st.binary(max_size=300), cuts=CUTS)
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"",
+        b"HTTP/1.1 ",
+        b"HTTP/1.1 200 OK\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: ",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 9\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: other\r\n\r\n",
+    ],
+)
+def test_garbage_has_an_outcome(start: bytes, garbage: bytes, cuts: list[int]) -> None:
+    result, _ = outcome(pieces(start + garbage, cuts))
+    assert isinstance(result, HttpReply | OutcomeUnknown)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"\x16\x03\x01 not HTTP",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\ncut",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\ncut\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\ncut",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: other\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 70_000,
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 9_000,
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 2\r\n\r\nhi",
+        b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * (MAX_REPLY + 1),
+    ],
+)
+async def test_a_broken_answer_is_unknown_and_spoils_nothing(wire: HttpWire, answer: bytes) -> None:
+    answers = iter([answer, OK + b"ok"])
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await take(reader):
+            writer.write(next_answer := next(answers))
+            if b"br" not in next_answer[:60]:
+                break
+        await writer.drain()
+
+    async with raw(serve) as port:
+        assert isinstance(await failure(say(wire, port)), OutcomeUnknown)
+        assert (await say(wire, port)).body == b"ok"
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.02])
+async def test_what_a_server_says_unasked_answers_nothing(wire: HttpWire, pause: float) -> None:
+    numbers = itertools.count(1)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await take(reader):
+            writer.write(OK + b"%02d" % next(numbers))
+            await asyncio.sleep(pause)
+            writer.write(OK + b"no")
+
+    async with raw(serve) as port:
+        for number in (1, 2, 3):
+            assert (await say(wire, port)).body == b"%02d" % number
+            await asyncio.sleep(pause * 2)
+
+
+async def test_a_server_that_closes_after_each_answer_loses_nothing(wire: HttpWire) -> None:
+    """Every request is answered or unknown; none is seen twice, and one that was answered was seen."""
+    seen: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if request := await take(reader):
+            seen.append(request[-2:])
+            writer.write(OK + request[-2:])
+
+    async with raw(serve) as port:
+        outcomes = {body: await asyncio.gather(say(wire, port, body), return_exceptions=True) for body in BODIES}
+        answered = [body for body, [reply] in outcomes.items() if isinstance(reply, HttpReply) and reply.body == body]
+        assert all(isinstance(reply, HttpReply | OutcomeUnknown) for [reply] in outcomes.values())
+        assert len(seen) == len(set(seen))
+        assert set(answered) <= set(seen)
+        for body in BODIES:
+            await asyncio.sleep(0.005)  # time enough to learn that the connection is closed
+            assert (await say(wire, port, body)).body == body
+
+
+BODIES = [b"%02d" % number for number in range(30)]
+
+
+async def test_first_come_first_served() -> None:
+    """With one connection the order is that of asking, also for those who ask while one comes free."""
+    seen: list[bytes] = []
+    connections = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        while request := await take(reader):
+            seen.append(request[-2:])
+            writer.write(OK + request[-2:])
+
+    async with raw(serve) as port, HttpWire(connections=1) as wire:
+        latecomers = []
+
+        async def ask(body: bytes) -> None:
+            await say(wire, port, body)
+            latecomers.append(asyncio.create_task(say(wire, port, b"z" + body[1:])))
+
+        await asyncio.gather(*(ask(body) for body in BODIES))
+        await asyncio.gather(*latecomers)
+    assert seen[: len(BODIES)] == BODIES
+    assert connections == 1
+
+
+async def test_no_more_connections_than_allowed() -> None:
+    """Counted over two servers: an idle connection to one makes room for the other."""
+    open_now = most = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal open_now, most
+        open_now += 1
+        most = max(most, open_now)
+        while await take(reader):
+            await asyncio.sleep(0.001)
+            writer.write(OK + b"ok")
+        open_now -= 1
+
+    async with raw(serve) as one, raw(serve) as other, HttpWire(connections=3) as wire:
+        for port in (one, other) * 3:
+            await asyncio.gather(*(say(wire, port) for _ in range(9)))
+            await asyncio.sleep(0.01)
+            assert open_now == 3
+    assert most <= 6  # a server hears of the end of a connection a little later than of the next one's beginning
+
+
+async def test_an_idle_connection_is_closed_after_its_time() -> None:
+    ended = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await take(reader):
+            writer.write(OK + b"ok")
+        ended.set()
+
+    async with raw(serve) as port, HttpWire(keepalive=0.1) as wire:
+        for _ in range(3):
+            await say(wire, port)
+            await asyncio.sleep(0.05)
+            assert not ended.is_set()
+        await asyncio.wait_for(ended.wait(), 1.0)
+
+
+@pytest.mark.parametrize("moment", [0, 1, 2, 3, 4, 5, 6, 8, 10, 20])
+async def test_cancelling_at_any_moment_leaves_no_trace(moment: int) -> None:
+    """The connection is closed, its place is free, and the next request has its own answer."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while request := await take(reader):
+            writer.write(OK + request[-2:-1])
+            if request.endswith(b"no"):
+                await asyncio.sleep(0.02)
+            writer.write(request[-1:])
+
+    async with raw(serve) as port, HttpWire(connections=2) as wire:
+        for body in BODIES[:5]:
+            tasks = [asyncio.create_task(say(wire, port, b"no")) for _ in range(5)]
+            for _ in range(moment):
+                await asyncio.sleep(0)
+            for task in tasks:
+                task.cancel()
+            assert all(
+                isinstance(end, asyncio.CancelledError | HttpReply)
+                for end in await asyncio.gather(*tasks, return_exceptions=True)
+            )
+            replies = await asyncio.gather(*(say(wire, port, body) for _ in range(4)))
+            assert {reply.body for reply in replies} == {body}
+
+
+async def test_nothing_is_left_open(server: HttpProvider) -> None:
+    server.script(Reply(), Reply(hang=True), Reply())
+    wire = HttpWire()
+    await post(wire, server)
+    busy = asyncio.create_task(failure(post(wire, server)))
+    await asyncio.sleep(0.05)
+    await wire.aclose()
+    assert type(await busy) is OutcomeUnknown
+    await post(wire, server)  # and a late request leaves nothing behind
+    await asyncio.sleep(0.01)
+    assert all(writer.transport.is_closing() for writer in server._writers)
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A key and its own certificate, for ``localhost`` alone."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder(
+            name, name, key.public_key(), 1, now - datetime.timedelta(1), now + datetime.timedelta(1)
+        )
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path / "localhost.pem"
+    path.write_bytes(
+        made.public_bytes(serialization.Encoding.PEM)
+        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return path
+
+
+async def test_tls_is_verified(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked_for = []
+    connections = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        while request := await take(reader):
+            writer.write(OK + request[-2:])
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    context.sni_callback = lambda _line, name, _context: asked_for.append(name)
+    async with raw(serve, ssl=context) as port:
+        async with HttpWire() as stranger:
+            error = await failure(say(stranger, port, base="https://localhost"))
+            assert (type(error), error.code) == (NotSent, "connect")
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        async with HttpWire() as wire:
+            error = await failure(say(wire, port, base="https://127.0.0.1"))
+            assert (type(error), error.code) == (NotSent, "connect")
+            connections = 0
+            for body in BODIES[:3]:
+                assert (await say(wire, port, body, base="https://localhost")).body == body
+            assert connections == 1
+    assert asked_for[-1] == "localhost"
