@@ -71,8 +71,11 @@ _EARLIER = (("Sign the open letter", 6), ("Call the council", 4), ("Share the fl
 
 _LATER = (
     (15, "It is night in Sydney: what is queued waits. The clock jumps to the evening there."),
-    (23, "Phones that were off are tried again, each in its own daytime. The clock jumps to the next afternoon."),
-    (26, "Whose time zone nobody knows is texted only when it is day in all of their country. Three hours later:"),
+    (
+        26,
+        "The next day: phones that were off are tried again, and whose time zone nobody knows is texted only now, when it"
+        " is day in all of their country.",
+    ),
 )
 """Hours after the launch to which the clock jumps, and what the reader is told."""
 

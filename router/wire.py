@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import socket
 import ssl
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
@@ -30,7 +31,6 @@ from router.core.channel import HttpReply
 from router.core.errors import FailureClass, NotSent, OutcomeUnknown
 
 T = TypeVar("T")
-
 MAX_REPLY = 1024 * 1024
 """Bytes of an answer that we are willing to hold. No provider's answer to one send comes near it."""
 
@@ -238,9 +238,8 @@ class HttpWire:
         turn = self._slots.acquire()
         await (_in_time(turn, start + timeout / 2) if self._slots.locked() else turn)
         try:
-            connection = self._kept(origin)
-            if connection is None:
-                connection = await _in_time(self._connect(origin), start + timeout / 2)
+            if (connection := self._kept(origin)) is None:
+                connection = await _in_time(self._connect(origin, loop), start + timeout / 2)
             answer: asyncio.Future[HttpReply] = loop.create_future()
             timer = loop.call_at(start + timeout, connection.close, "timeout")
             try:
@@ -260,7 +259,7 @@ class HttpWire:
                 return connection
         return None
 
-    async def _connect(self, origin: _Origin) -> _Connection:
+    async def _connect(self, origin: _Origin, loop: asyncio.AbstractEventLoop) -> _Connection:
         if len(self._open) >= self._limit and self._idle:
             next(iter(self._idle)).close()
         host, port, tls = origin
@@ -270,9 +269,10 @@ class HttpWire:
         connection = _Connection(origin, self._forget)
         self._open.add(connection)
         try:
-            await asyncio.get_running_loop().create_connection(  # 0.25 s: RFC 8305, 5
-                lambda: connection, host, port, ssl=self._tls if tls else None, happy_eyeballs_delay=0.25
-            )
+            # With one address there is nothing to race, and a cancelled race drops a socket that it had won unclosed.
+            race = 0.25 if len(await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)) > 1 else None
+            context = self._tls if tls else None
+            await loop.create_connection(lambda: connection, host, port, ssl=context, happy_eyeballs_delay=race)
         except BaseException:
             self._open.discard(connection)
             raise

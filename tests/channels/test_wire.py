@@ -338,6 +338,19 @@ def test_an_answer_is_the_same_in_any_pieces(
 
 
 @given(cuts=CUTS)
+def test_a_second_answer_is_no_part_of_the_first(cuts: list[int]) -> None:
+    second = b"HTTP/1.1 200 OK\r\nX-Other: hush\r\nContent-Length: 0\r\n\r\n"
+    reply, kept = outcome(pieces(OK + b"ok" + second, cuts))
+    assert (reply.body, reply.headers, kept) == (b"ok", {"content-length": "2"}, False)
+
+
+@pytest.mark.parametrize("endless", [b"HTTP/1.1 200 OK\r\nX-Long: ", b"HTTP/1.1 100 Continue\r\n\r\n" * 3000])
+def test_an_endless_head_is_too_long(endless: bytes) -> None:
+    error, _ = outcome(iter([endless + b"x" * 70_000 * endless.endswith(b" ")]))
+    assert (type(error), error.code) == (OutcomeUnknown, "too_long")
+
+
+@given(cuts=CUTS)
 @pytest.mark.parametrize(
     ("method", "head"),
     [
@@ -525,6 +538,21 @@ async def test_cancelling_at_any_moment_leaves_no_trace(moment: int) -> None:
             )
             replies = await asyncio.gather(*(say(wire, port, body) for _ in range(4)))
             assert {reply.body for reply in replies} == {body}
+
+
+async def test_cancelling_closes_the_connection(wire: HttpWire) -> None:
+    ended = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await take(reader):
+            writer.write(OK)  # and never the body
+        ended.set()
+
+    async with raw(serve) as port:
+        task = asyncio.create_task(say(wire, port))
+        await asyncio.sleep(0.05)
+        task.cancel()
+        await asyncio.wait_for(ended.wait(), 1.0)
 
 
 async def test_nothing_is_left_open(server: HttpProvider) -> None:

@@ -14,7 +14,7 @@ from router.core.errors import BadInput
 from router.core.model import BudgetSlot
 from router.records.members import ConsentRecord, MemberRecord, UpsertResult, merge_records, upsert_member
 from router.records.pages import open_book, read_pages, write_book
-from router.records.record import Reading, prepare, refuse
+from router.records.ready import Reading, prepare, refuse
 from router.store.engine import Store
 from router.store.tables import (
     action,

@@ -10,7 +10,8 @@ import pytest
 from router.core.errors import BadInput
 from router.records.columns import column_rules, fold, packaged_rules, plan_columns
 from router.records.dates import DateOrder, day_order, parse_moment
-from router.records.record import MemberRecord, Reading, is_american, name_key, prepare
+from router.records.ready import Reading, is_american, name_key, prepare
+from router.records.record import MemberRecord
 from router.records.rows import RowReader
 from tests.records.ledger import KEY, NOW
 
