@@ -11,7 +11,8 @@ from typing import Any
 
 from router.core.errors import BadInput
 from router.core.model import LegalBasis
-from router.records.record import Attestation, Claim
+from router.records.ready import Claim
+from router.records.record import Attestation
 from router.store.tables import to_ms
 
 SOFT_OPT_IN_SINCE = date(2026, 2, 5)

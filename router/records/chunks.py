@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.address import address_hash, parse_email, parse_phone
 from router.core.errors import BadAddress
-from router.records.book import Outcome
 from router.records.columns import ColumnRules
 from router.records.csvfile import CsvFile, Reader, Row
 from router.records.jobs import Job
 from router.records.members import take_in
-from router.records.record import Reading, Ready, prepare
+from router.records.people import Outcome
+from router.records.ready import Reading, Ready, prepare
 from router.records.rows import RowReader
 from router.store.bulk import insert_new_rows
 from router.store.tables import suppression, to_ms
@@ -28,16 +27,14 @@ Problem = tuple[int, str, str]
 """(line, column, sentence)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Silent:
+class Silent(NamedTuple):
     """One line of an old tool's unsubscribes: (kind, hash) of its addresses."""
 
     addresses: tuple[tuple[str, str], ...]
     at: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(NamedTuple):
     """One row of the file: a person, or somebody who wants silence, or nothing of use; and what was wrong with it."""
 
     number: int

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from router.core.errors import BadInput
 
@@ -51,8 +52,7 @@ class CsvFile:
     """Physical line of the header."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One row: its line and its cells, or the sentence that says why it cannot be read."""
 
     line: int

@@ -26,7 +26,7 @@ from router.records.csvfile import CsvFile, inspect
 from router.records.dates import day_order
 from router.records.jobs import ImportOptions, Job, finish_job, last_stamp, lock_job, move_on, open_job
 from router.records.members import ids_needed
-from router.records.record import Reading
+from router.records.ready import Reading
 from router.records.report import ImportReport, Problem, import_status, problems_csv
 from router.records.rows import RowReader
 from router.records.scratch import Scratch, open_scratch

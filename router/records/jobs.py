@@ -46,7 +46,7 @@ class ImportOptions(BaseModel):
     date_order: DateOrder | Literal[""] = ""
     """Of dates like 03/04/2026; the region's own where it is empty."""
     file_name: Annotated[str, Field(max_length=400)] = ""
-    chunk_rows: Annotated[int, Field(ge=1, le=5_000)] = 1_000
+    chunk_rows: Annotated[int, Field(ge=1, le=5_000)] = 500
     """Rows in one transaction. Makes no difference to what comes out."""
 
     def stored(self, region: str) -> dict[str, Any]:

@@ -11,10 +11,12 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.errors import BadInput
-from router.records.book import Book, Outcome, Told
+from router.records.book import Book
 from router.records.merge import merge_records
 from router.records.pages import lock, open_book, read_pages, write_book
-from router.records.record import ConsentRecord, MemberRecord, Reading, Ready, prepare, refuse
+from router.records.people import Outcome, Told
+from router.records.ready import Reading, Ready, prepare, refuse
+from router.records.record import ConsentRecord, MemberRecord
 from router.store.engine import Store
 from router.store.tables import to_ms
 

@@ -13,9 +13,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core import budget
-from router.records.book import Book, Known, Person
+from router.records.book import Book
 from router.records.merge import merge_records
-from router.records.record import Claim, Ready
+from router.records.people import Known, Person
+from router.records.ready import Claim, Ready
 from router.store.budgets import lock_budgets, write_budgets
 from router.store.bulk import in_numbers, insert_new_rows, insert_rows, is_sqlite, numbers
 from router.store.people import read_attributes

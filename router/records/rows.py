@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from router.records.columns import ColumnRules, Plan, fold, said
 from router.records.dates import DateOrder, parse_moment
-from router.records.record import MAX_TAGS, MemberRecord, Report
+from router.records.ready import Report
+from router.records.record import MAX_TAGS, MemberRecord
 
 _SPLIT = re.compile(r"[;,|\n]")
 _LOCALE = re.compile(r"([A-Za-z]{2,3})(?:[-_]([A-Za-z0-9]{2,8}))?")

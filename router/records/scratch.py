@@ -19,7 +19,7 @@ from router.records.pages import (
     TAG_COLUMNS,
     read_pages,
 )
-from router.records.record import Ready
+from router.records.ready import Ready
 from router.store.engine import Store
 from router.store.tables import metadata
 
