@@ -73,8 +73,8 @@ _LATER = (
     (15, "It is night in Sydney: what is queued waits. The clock jumps to the evening there."),
     (
         26,
-        "The next day: phones that were off are tried again, and whose time zone nobody knows is texted only now, when it"
-        " is day in all of their country.",
+        "The next day: phones that were off are tried again, and whose time zone nobody knows is texted only now, when"
+        " it is day in all of their country.",
     ),
 )
 """Hours after the launch to which the clock jumps, and what the reader is told."""
