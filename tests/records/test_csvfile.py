@@ -138,6 +138,11 @@ def test_a_quote_that_the_next_one_closes_costs_its_row(tmp_path: Path) -> None:
     assert [row.cells[0] for row in found if not row.problem] == ["4", "5", "6", "7"]
 
 
+def test_a_quote_in_the_last_column_that_the_file_never_closes(tmp_path: Path) -> None:
+    found = rows(look(tmp_path, b'a,b\n1,2\n3,"oops\n5,6\n7,8'))
+    assert [(row.line, row.cells) for row in found] == [(2, ["1", "2"]), (3, []), (4, ["5", "6"]), (5, ["7", "8"])]
+
+
 def test_an_unclosed_quote_over_a_megabyte_costs_one_row(tmp_path: Path) -> None:
     text = 'a,b,c\n1,"oops,3\n' + f"4,{'x' * 200},3\n" * 8_000
     found = rows(look(tmp_path, text.encode()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -445,10 +446,35 @@ async def test_two_processes_at_once_bring_everybody_in_once(store: Store, datab
     await other.aclose()
 
 
+async def test_a_process_that_is_behind_another_skips_what_is_done(store: Store, database_url: str) -> None:
+    """The second process runs while the first stands at its beginning, and is killed on its way."""
+    text = HEADER + "".join(f"P{n},X,{2025550100 + n},p{n}@example.org,yes,,\n" for n in range(12))
+
+    def die(progress: ImportProgress) -> None:
+        if progress.rows >= 5:
+            raise KeyboardInterrupt
+
+    async def overtake() -> None:
+        other = Store(database_url)
+        with pytest.raises(KeyboardInterrupt):
+            await bring(other, text, chunk_rows=5, progress=die)
+        await other.aclose()
+
+    def begin(progress: ImportProgress) -> None:
+        if progress.rows == 0:
+            thread = threading.Thread(target=asyncio.run, args=(overtake(),))
+            thread.start()
+            thread.join()
+
+    report = await bring(store, text, chunk_rows=2, progress=begin)
+    assert (report.rows, report.new, report.merged_in_file) == (12, 12, 0)
+    assert len(await people(store)) == 12
+
+
 async def test_a_dry_run_counts_the_same_and_writes_nothing(
     store: Store, sqlite_template: Path, tmp_path: Path
 ) -> None:
-    await bring(store, HEADER + "Ann,Lee,2025550101,,yes,,\nBob,Ray,2025550102,,,,\n")
+    await bring(store, HEADER + "Ann,Lee,2025550101,,yes,,\nAnn,Lee,,ann@example.org,,,\nBob,Ray,2025550102,,,,\n")
     before = await people(store)
     dry = await bring(store, PEOPLE, dry_run=True, chunk_rows=2)
     assert await people(store) == before
