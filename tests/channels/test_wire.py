@@ -43,7 +43,7 @@ async def server() -> AsyncIterator[HttpProvider]:
 
 
 async def post(wire: HttpWire, server: HttpProvider, **options: Any) -> Any:
-    values: dict[str, Any] = {"headers": {"X-Key": "hush"}, "body": b"text", "timeout": 0.5}
+    values: dict[str, Any] = {"headers": {"X-Key": "hush"}, "body": b"text", "timeout": 2.0}
     return await wire.request("POST", f"http://127.0.0.1:{server.port}/a?b=%2B", **(values | options))
 
 
@@ -118,9 +118,9 @@ async def test_a_connection_that_never_comes_is_not_sent(wire: HttpWire) -> None
 async def test_waiting_for_a_free_connection_is_not_sent(server: HttpProvider) -> None:
     server.script(Reply(hang=True))
     async with HttpWire(connections=1) as wire:
-        busy = asyncio.create_task(failure(post(wire, server, timeout=0.8)))
+        busy = asyncio.create_task(failure(post(wire, server, timeout=3.0)))
         await asyncio.sleep(0.05)
-        error = await failure(post(wire, server, timeout=0.4))
+        error = await failure(post(wire, server, timeout=1.0))
         assert (type(error), error.code) == (NotSent, "connect")
         assert type(await busy) is OutcomeUnknown
 
@@ -170,8 +170,9 @@ async def test_a_request_that_cannot_be_made_is_not_sent(wire: HttpWire, url: st
 
 async def test_cancelling_is_not_an_answer(wire: HttpWire, server: HttpProvider) -> None:
     server.script(Reply(hang=True))
-    task = asyncio.create_task(post(wire, server))
-    await asyncio.sleep(0.05)
+    task = asyncio.create_task(post(wire, server, timeout=30.0))
+    while not server.requests:  # noqa: ASYNC110 - the provider says nothing of itself
+        await asyncio.sleep(0.01)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
