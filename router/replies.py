@@ -235,7 +235,6 @@ async def _answer(
     """Put an answer into the reply lane: a delivery of this month's standing campaign, with words of its own."""
     month = now.year * 100 + now.month
     campaign_id = await _standing_campaign(connection, month, next(ids), now)
-    number, batch_id = next(ids), next(ids)
     member_id, address_id, _ = owner
     hop = await connection.scalar(
         text(
@@ -246,7 +245,7 @@ async def _answer(
     )
     number = await queue_alone(
         connection,
-        range(number, batch_id + 1),
+        (next(ids), next(ids)),
         month=month,
         campaign_id=campaign_id,
         member_id=member_id,

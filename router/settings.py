@@ -27,7 +27,6 @@ class Settings(BaseSettings):
     database_url: str = Field(
         "sqlite:///outreach.sqlite3", description="Where the ledger lives: sqlite:///FILE or postgresql://…"
     )
-    redis_url: str = Field("", description="Redis for rates and signals; needed when more than one worker process runs")
     secret_key: SecretStr = Field(
         SecretStr(""),
         description="Signs links and hashes addresses; 32 characters or more, never changed. `outreach keys` makes one",

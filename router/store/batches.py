@@ -128,7 +128,7 @@ async def _give_up_in_flight(connection: AsyncConnection, leased: Batch, now: da
 
 async def queue_alone(
     connection: AsyncConnection,
-    ids: range,
+    ids: Sequence[int],
     *,
     month: int,
     campaign_id: int,
