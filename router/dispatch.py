@@ -20,6 +20,7 @@ from router.intent import Work, write_intent
 from router.letters import Claim, Letter, Writer, Writers
 from router.outcomes import Outcome, not_tried, outcome_of
 from router.runtime import Runtime
+from router.signals import Wake
 from router.store.batches import Batch, lease_batch, let_go, rows_of_claim
 
 log = logging.getLogger(__name__)
@@ -67,10 +68,15 @@ class Sender:
 
     async def run(self) -> None:
         """Lease and send until told to stop; a database that is gone is waited for."""
+        signals, was_busy = self._runtime.signals, False
         while not self.stopping.is_set():
             try:
-                if not await self.send_one_batch():
-                    await self._runtime.signals.wait_for_work(POLL)
+                busy = await self.send_one_batch()
+                if was_busy and not busy:
+                    signals.wake(Wake.PLAN)  # a campaign may be done
+                if not busy:
+                    await signals.wait_for(Wake.SEND, POLL)
+                was_busy = busy
             except Unavailable as error:
                 log.warning("waiting for the database: %s", error)
                 await asyncio.sleep(min(error.retry_after, 2.0))

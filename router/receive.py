@@ -23,6 +23,7 @@ from router.core.model import DeliveryRef
 from router.receipts import Arrived, apply_receipts, ids_needed
 from router.replies import IDS_PER_EVENT, Silence, apply_inbound, apply_opt_out, silence
 from router.runtime import Runtime
+from router.signals import Wake
 from router.stops import cancel_queued, in_flight
 from router.store.tallies import Moves
 
@@ -164,7 +165,7 @@ class Receiver:
             return found
 
         result = await runtime.store.transact(work)
-        runtime.signals.wake()
+        runtime.signals.wake(Wake.SEND)
         return result
 
     async def _apply_one(

@@ -18,6 +18,7 @@ from router.launch import finish_done_campaigns, start_due_campaigns
 from router.letters import Writers
 from router.receipts import close_unknowns, retry_parked
 from router.runtime import Runtime
+from router.signals import Wake
 from router.stops import withdraw_batch
 
 log = logging.getLogger(__name__)
@@ -101,12 +102,12 @@ class Worker:
             now = self._runtime.clock()
             started = await start_due_campaigns(self._runtime, now=now)
             if started:
-                self._runtime.signals.wake()
+                self._runtime.signals.wake(Wake.ROUTE)
             withdrawn = await withdraw_batch(self._runtime, f"{self.owner}-withdraw", now=now)
             await finish_done_campaigns(self._runtime, now=now)
             return withdrawn
 
-        await self._repeat(once, pause=0.25)
+        await self._repeat(once, Wake.PLAN, pause=0.25)
 
     async def _route(self) -> None:
         async def once() -> bool:
@@ -116,10 +117,10 @@ class Worker:
             routed = True
             while routed and not self._stopping.is_set():
                 routed = await route_range_of(self._runtime, prepared, now=self._runtime.clock()) is not None
-                self._runtime.signals.wake()
+                self._runtime.signals.wake(Wake.SEND)
             return True
 
-        await self._repeat(once, pause=0.25)
+        await self._repeat(once, Wake.ROUTE, pause=0.25)
 
     async def _sweep(self) -> None:
         async def once() -> bool:
@@ -127,17 +128,21 @@ class Worker:
             settled = await retry_parked(self._runtime, now=now)
             return settled > 0 or await close_unknowns(self._runtime, now=now) > 0
 
-        await self._repeat(once, pause=SWEEP)
+        await self._repeat(once, None, pause=SWEEP)
 
-    async def _repeat(self, once: Callable[[], Awaitable[bool]], *, pause: float) -> None:
-        """Call `once` again and again; rest where it found nothing to do or the database is gone."""
+    async def _repeat(self, once: Callable[[], Awaitable[bool]], wake: Wake | None, *, pause: float) -> None:
+        """Call `once` again and again; rest where it found nothing to do or the database is gone, until `wake`."""
         while not self._stopping.is_set():
             try:
                 busy = await once()
             except Unavailable as error:
                 log.warning("waiting for the database: %s", error)
                 busy = False
-            if not busy:
+            if busy or self._stopping.is_set():
+                continue
+            if wake is not None:
+                await self._runtime.signals.wait_for(wake, pause)
+            else:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), pause)
 
