@@ -7,20 +7,20 @@ the signatures of webhooks. Documentation: https://www.twilio.com/docs/messaging
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from hashlib import blake2b
 from urllib.parse import parse_qsl, quote_plus, urlsplit
 
 from multidict import MultiDict
 from twilio.request_validator import RequestValidator
 
+from channels.http import failure_of, json_object, media_type
 from router.core.channel import (
     ChannelSpec,
     Event,
+    Health,
     HttpReply,
     HttpRequest,
     Idempotency,
@@ -33,7 +33,7 @@ from router.core.channel import (
     Setting,
     Wire,
 )
-from router.core.errors import BadInput, BadWebhook, FailureClass, OutcomeUnknown, Refused, SendError, Throttled
+from router.core.errors import BadInput, BadWebhook, FailureClass, OutcomeUnknown, SendError
 from router.core.model import DeliveryRef, DeliveryStatus
 
 CODES: Mapping[str, FailureClass] = {
@@ -143,8 +143,11 @@ class SmsChannel:
         self._account_sid = settings["account_sid"]
         self._validator = RequestValidator(settings["auth_token"])
         self._provider_answers = settings.get("provider_answers", "yes").strip().lower() not in {"no", "false", "0"}
-        self._senders = _senders(settings)
-        self._url = f"{settings.get('api_url', 'https://api.twilio.com').rstrip('/')}/2010-04-01/Accounts/{quote_plus(self._account_sid)}/Messages.json"
+        self._sender_fields = _sender_fields(settings)
+        self.senders = tuple(self._sender_fields)
+        api = f"{settings.get('api_url', 'https://api.twilio.com').rstrip('/')}/2010-04-01/Accounts"
+        self._account_url = f"{api}/{quote_plus(self._account_sid)}.json"
+        self._url = f"{api}/{quote_plus(self._account_sid)}/Messages.json"
         self._headers = {
             "Authorization": _basic_auth(settings),
             "Content-Type": "application/x-www-form-urlencoded",
@@ -167,7 +170,7 @@ class SmsChannel:
 
         https://www.twilio.com/docs/usage/security#validating-requests
         """
-        if request.method != "POST" or _media_type(request) != "application/x-www-form-urlencoded":
+        if request.method != "POST" or media_type(request) != "application/x-www-form-urlencoded":
             raise BadWebhook("Twilio's webhooks are form posts")
         signature = request.headers.get("x-twilio-signature", "")
         try:
@@ -195,6 +198,16 @@ class SmsChannel:
             event = self._inbound(form, sid, request.received_at)
         return Received(events=() if event is None else (event,), reply=_TWIML)
 
+    async def check(self, now: datetime) -> Health:
+        """Ask for the account itself: https://www.twilio.com/docs/iam/api/account#fetch-an-account-resource"""
+        reply = await self._wire.request("GET", self._account_url, headers=self._headers)
+        if reply.status != 200:
+            raise _failure(reply, now)
+        account = json_object(reply.body)
+        active = account.get("status") == "active"
+        mend = () if active else (f"Twilio says that the account is {account.get('status')}",)
+        return Health(who=str(account.get("friendly_name", "")), mend=mend)
+
     async def aclose(self) -> None:
         """Nothing of its own: the connections are the wire's."""
 
@@ -202,18 +215,15 @@ class SmsChannel:
         to = message.to
         valid = min(max(message.valid_seconds, 1), MAX_VALIDITY)
         return (
-            f"To={quote_plus(to)}&Body={quote_plus(message.text, errors='replace')}&{self._sender(to)}"
+            f"To={quote_plus(to)}&Body={quote_plus(message.text, errors='replace')}&{self._sender(message)}"
             f"&StatusCallback={self._callback}{message.delivery}&ValidityPeriod={valid}"
         ).encode()
 
-    def _sender(self, to: str) -> str:
-        """The form field that names the sender. A person always hears from the same number of a pool.
-
-        Rendezvous hashing: when the pool grows, nobody changes to another of the old numbers.
-        """
-        if len(self._senders) == 1:
-            return self._senders[0]
-        return max(self._senders, key=lambda sender: blake2b(f"{to} {sender}".encode(), digest_size=8).digest())
+    def _sender(self, message: OutboundMessage) -> str:
+        """The form field that names the sender."""
+        if message.sender or len(self.senders) == 1:
+            return self._sender_fields[message.sender or self.senders[0]]
+        return self._sender_fields[_favourite(self.senders, message.to)]
 
     def _inbound(self, form: Mapping[str, str], sid: str, at: datetime) -> Inbound:
         keyword = OPT_OUT_TYPES.get(form.get("OptOutType", "").strip().upper())
@@ -229,17 +239,25 @@ class SmsChannel:
         )
 
 
-def _senders(settings: Mapping[str, str]) -> list[str]:
-    """The sender as form fields, one for each number of the pool."""
+def _favourite(senders: tuple[str, ...], to: str) -> str:
+    """The number of a pool that a person always hears from, where the router has not said which.
+
+    Rendezvous hashing: when the pool grows, nobody changes to another of the old numbers.
+    """
+    return max(senders, key=lambda sender: blake2b(f"{to} {sender}".encode(), digest_size=8).digest())
+
+
+def _sender_fields(settings: Mapping[str, str]) -> dict[str, str]:
+    """Sender → the form field that names it: one for a Messaging Service, else one for each number of the pool."""
     if service := settings.get("messaging_service_sid", "").strip():
-        return [f"MessagingServiceSid={quote_plus(service)}"]
+        return {"": f"MessagingServiceSid={quote_plus(service)}"}
     numbers = [number.strip() for number in settings.get("from_number", "").split(",")]
-    pool = [f"From={quote_plus(number)}" for number in numbers if number]
+    pool = {number: f"From={quote_plus(number)}" for number in numbers if number}
     if not pool:
         raise BadInput(
             "set OUTREACH_SMS_MESSAGING_SERVICE_SID or OUTREACH_SMS_FROM_NUMBER", place="OUTREACH_SMS_FROM_NUMBER"
         )
-    return pool
+    return pool if len(pool) > 1 else {"": next(iter(pool.values()))}
 
 
 def _basic_auth(settings: Mapping[str, str]) -> str:
@@ -249,50 +267,11 @@ def _basic_auth(settings: Mapping[str, str]) -> str:
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
-def _json_object(body: bytes) -> Mapping[str, object]:
-    """The JSON object in `body`, or an empty one where there is something else."""
-    try:
-        data = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return data if isinstance(data, dict) else {}
-
-
 def _failure(reply: HttpReply, now: datetime) -> SendError:
-    """What an answer other than success means. Twilio's own code is read before the HTTP status."""
-    number = _json_object(reply.body).get("code")
+    """What an answer other than success means."""
+    number = json_object(reply.body).get("code")
     code = str(number) if isinstance(number, int) else ""
-    failure = CODES.get(code)
-    if failure is FailureClass.RATE or (failure is None and reply.status == 429):
-        return Throttled(code or "429", _retry_after(reply, now))
-    code = code or f"http {reply.status}"
-    if failure is not None:
-        return Refused(failure, code)
-    if reply.status in (401, 403) or 300 <= reply.status < 400:
-        return Refused(FailureClass.SENDER_CONFIG, code)
-    if reply.status == 413:
-        return Refused(FailureClass.CONTENT, code)
-    if 400 <= reply.status < 500 and reply.status != 408:
-        return Refused(FailureClass.UNKNOWN, code)
-    return OutcomeUnknown(code)
-
-
-def _retry_after(reply: HttpReply, now: datetime) -> float | None:
-    """Seconds from a Retry-After header, which holds a number or a date (RFC 9110, 10.2.3)."""
-    text = reply.headers.get("retry-after", "").strip()
-    if text.isascii() and text.isdigit() and len(text) < 9:
-        return float(text)
-    try:
-        date = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=UTC)
-    return max(0.0, (date - now).total_seconds())
-
-
-def _media_type(request: HttpRequest) -> str:
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return failure_of(reply, CODES.get(code), code, now)
 
 
 def _receipt(form: Mapping[str, str], sid: str, request: HttpRequest) -> Receipt | None:

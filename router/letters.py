@@ -63,7 +63,7 @@ class Writer:
     def write(self, letter: Letter, now: datetime) -> OutboundMessage:
         """The message as it leaves."""
         unsubscribe = ""
-        if self._spec.subject:
+        if self._spec.html:
             unsubscribe = f"{self._base}/u/{unsubscribe_token(self._key, letter.ref)}"
         if letter.text is not None:
             text, subject, html, locale = letter.text, "", "", letter.member.locale

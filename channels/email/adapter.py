@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from channels.email import sendgrid
 from channels.email.mime import Sign, Skeleton, is_mailbox
@@ -10,6 +11,7 @@ from channels.email.signing import Signer
 from channels.email.smtp import Pool
 from router.core.channel import (
     ChannelSpec,
+    Health,
     HttpRequest,
     Idempotency,
     OutboundMessage,
@@ -30,6 +32,7 @@ SPEC = ChannelSpec(
     inbound=False,
     idempotency=Idempotency.NONE,
     subject=True,
+    html=True,
     settings=(
         Setting(name="host", help="Name of the SMTP server"),
         Setting(name="port", help="Its port; by default 465, 587 or 25, as `security` says", required=False),
@@ -63,6 +66,7 @@ class EmailChannel:
     """One SMTP account."""
 
     spec = SPEC
+    senders = ("",)
 
     def __init__(self, settings: Mapping[str, str], wire: Wire) -> None:
         del wire  # email does not travel over HTTP
@@ -108,6 +112,12 @@ class EmailChannel:
     def receive(self, request: HttpRequest) -> Received:
         """Read a verified event webhook."""
         return Received(events=sendgrid.read_events(request))
+
+    async def check(self, now: datetime) -> Health:
+        """Connect and log in. What came of mails is only heard of with the webhook's key."""
+        await self._pool.check()
+        mend = () if self._webhook_key else ("set OUTREACH_EMAIL_WEBHOOK_PUBLIC_KEY to hear of bounces",)
+        return Health(who=self._from_address, mend=mend)
 
     async def aclose(self) -> None:
         """Close the SMTP connections."""

@@ -60,6 +60,11 @@ class Pool:
         except (TimeoutError, aiosmtplib.SMTPException, OSError) as error:
             raise _no_answer(error, attempt) from None
 
+    async def check(self) -> None:
+        """Connect and log in, and keep the connection. Raises as `deliver` does."""
+        client = await self._open()
+        self._idle.append((asyncio.get_running_loop().time(), client))
+
     async def aclose(self) -> None:
         """Say goodbye on the connections that rest; those in use end with their message."""
         self._closed = True

@@ -161,9 +161,9 @@ class Renderer:
         """The message for one member. Raises `BadInput` only for an ask that `check_ask` would have refused."""
         ready = self._ready.get((member.locale, channel)) or self._get_ready(member.locale, channel, spec)
         text = self._fill(ready.text, member, link, ready.locale)
+        subject = self._fill(ready.subject, member, link, ready.locale) if ready.subject else ""
         if ready.email is None:
-            return Rendered(text, "", "", ready.locale, ready.is_default_locale)
-        subject = self._fill(ready.subject, member, link, ready.locale)
+            return Rendered(text, subject, "", ready.locale, ready.is_default_locale)
         part = {"subject": str(escape(subject)), "body": to_html(text), "unsubscribe_url": str(escape(unsubscribe_url))}
         html = "".join([part[p] if index % 2 else p for index, p in enumerate(ready.email.html)])
         text = f"{text}{ready.email.foot}{unsubscribe_url}\n"
@@ -228,7 +228,7 @@ class Renderer:
         is_default = own == self._ask.default_locale and _language(own) != _language(locale)
         if len(self._ready) >= _MOST_KEPT:
             self._ready.clear()
-        ready = _Ready(pieces, subject, own, is_default, self._email(own) if spec.subject else None)
+        ready = _Ready(pieces, subject, own, is_default, self._email(own) if spec.html else None)
         self._ready[locale, channel] = ready
         return ready
 

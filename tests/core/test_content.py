@@ -36,7 +36,7 @@ def spec(name: str, **more: Any) -> ChannelSpec:
 
 
 SMS = spec("sms", counts_segments=True)
-EMAIL = spec("email", address_kind="email", max_length=100_000, subject=True)
+EMAIL = spec("email", address_kind="email", max_length=100_000, subject=True, html=True)
 CHAT = spec("chat", address_kind="chat", max_length=300)
 SPECS = {"sms": SMS, "email": EMAIL}
 LINK = "https://go.example.org/a/wgKHrUsJ2b9fkFc"

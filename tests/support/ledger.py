@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import text
@@ -13,7 +13,7 @@ from channels.email import EmailChannel
 from channels.sms import SmsChannel
 from router.core.address import address_hash
 from router.core.ask import Ask
-from router.core.channel import ChannelSpec, HttpRequest, OutboundMessage, Receipt, Received, Sent, Wire
+from router.core.channel import ChannelSpec, Health, HttpRequest, OutboundMessage, Receipt, Received, Sent, Wire
 from router.core.model import DeliveryRef, DeliveryStatus
 from router.core.rates import ChannelRules
 from router.dispatch import Sender
@@ -37,6 +37,7 @@ class ScriptedChannel:
 
     def __init__(self, settings: Mapping[str, str] | None = None, wire: Wire | None = None) -> None:
         self.spec: ChannelSpec = SmsChannel.spec
+        self.senders = ("",)
         self.handed: list[OutboundMessage] = []
         self.script: Script | None = None
 
@@ -52,6 +53,10 @@ class ScriptedChannel:
     def receive(self, request: HttpRequest) -> Received:
         """Tests hand their events to the receiver themselves."""
         return Received()
+
+    async def check(self, now: datetime) -> Health:
+        """Always well."""
+        return Health(who="a test")
 
     async def aclose(self) -> None:
         """Nothing to let go of."""

@@ -1,0 +1,66 @@
+"""What the HTTP answers and webhooks of all providers have in common. No channel, and free of any."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from router.core.channel import HttpReply, HttpRequest
+from router.core.errors import FailureClass, NotSent, OutcomeUnknown, Refused, SendError, Throttled
+
+_LONGEST_WAIT = 86_400.0
+"""Seconds; a provider that asks for more is asked again after a day."""
+
+
+def json_object(body: bytes) -> Mapping[str, object]:
+    """The JSON object in `body`, or an empty one where there is something else."""
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def media_type(request: HttpRequest) -> str:
+    """The content type of a webhook, lower case and without parameters."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def retry_after(reply: HttpReply, now: datetime) -> float | None:
+    """Seconds from a Retry-After header, which holds a number or a date (RFC 9110, 10.2.3); None without one."""
+    text = reply.headers.get("retry-after", "").strip()
+    if text.isascii() and text.isdigit() and len(text) < 9:
+        return min(float(text), _LONGEST_WAIT)
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=UTC)
+    return min(max(0.0, (date - now).total_seconds()), _LONGEST_WAIT)
+
+
+def failure_of(
+    reply: HttpReply, failure: FailureClass | None, code: str, now: datetime, *, idempotent: bool = False
+) -> SendError:
+    """What an answer other than success means.
+
+    `failure` and `code` are what the provider's own table says, None and "" where it says nothing; it is read before
+    the HTTP status. `idempotent` says that the provider does nothing twice, so that a 5xx may be tried again.
+    """
+    if failure is FailureClass.RATE or (failure is None and reply.status == 429):
+        return Throttled(code or str(reply.status), retry_after(reply, now))
+    code = code or f"http {reply.status}"
+    if failure is not None:
+        return Refused(failure, code)
+    if reply.status in (401, 403) or 300 <= reply.status < 400:
+        return Refused(FailureClass.SENDER_CONFIG, code)
+    if reply.status == 413:
+        return Refused(FailureClass.CONTENT, code)
+    if 400 <= reply.status < 500 and reply.status != 408:
+        return Refused(FailureClass.UNKNOWN, code)
+    if idempotent:
+        return NotSent(FailureClass.TRANSPORT, code)
+    return OutcomeUnknown(code)
