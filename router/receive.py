@@ -17,7 +17,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from router.core.channel import Event, Inbound, OptOut, Receipt, Received
+from router.core.channel import Event, GroupEvent, Inbound, OptOut, Receipt, Received
 from router.core.errors import Unavailable
 from router.core.model import DeliveryRef
 from router.receipts import Arrived, apply_receipts, ids_needed
@@ -169,8 +169,15 @@ class Receiver:
         return result
 
     async def _apply_one(
-        self, connection: AsyncConnection, waiting: _Waiting, event: Inbound | OptOut, ids: range, moves: Moves
+        self,
+        connection: AsyncConnection,
+        waiting: _Waiting,
+        event: Inbound | OptOut | GroupEvent,
+        ids: range,
+        moves: Moves,
     ) -> Silence | None:
+        if isinstance(event, GroupEvent):
+            return None
         if isinstance(event, OptOut):
             return await apply_opt_out(self._runtime, connection, waiting.channel, event, ids, now=waiting.now)
         return await apply_inbound(

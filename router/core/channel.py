@@ -333,8 +333,11 @@ class Channel(Protocol):
     """One account at one provider. Several accounts are several instances."""
 
     spec: ChannelSpec
-    senders: Sequence[str]
-    """The numbers or names it can send from, each with rate and health of its own; ``("",)`` where there is one."""
+
+    @property
+    def senders(self) -> Sequence[str]:
+        """The numbers or names it can send from, each with rate and health of its own; ``("",)`` where there is one."""
+        ...
 
     def __init__(self, settings: Mapping[str, str], wire: Wire) -> None:
         """`settings` holds what `spec.settings` names, defaults filled in, and always these three:
