@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from channels.email import EmailChannel
-from router.core.channel import HttpRequest, OptOut, Receipt
+from router.core.channel import Health, HttpRequest, OptOut, Receipt
 from router.core.errors import FailureClass, NotSent, OutcomeUnknown, Refused, Throttled
 from router.core.model import DeliveryRef, DeliveryStatus
 from tests.channels.contract.smtp_provider import CUT, HANG, Say, SmtpProvider
@@ -226,6 +226,10 @@ TABLE = ChannelTable(
             check=check_bulk,
         ),
         Accepted(name="251", steps=(Say("RCPT", "251 will forward"),), provider_id=MESSAGE_ID),
+    ),
+    checks=(
+        ((), Health(who="news@example.org")),
+        ((Say("AUTH", "535 5.7.8 no"),), FailureClass.SENDER_CONFIG),
     ),
     webhooks=(
         Webhook(

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlencode
 from twilio.request_validator import RequestValidator
 
 from channels.sms import SmsChannel
-from router.core.channel import HttpRequest, Inbound, Keyword, Receipt
+from router.core.channel import Health, HttpRequest, Inbound, Keyword, Receipt
 from router.core.errors import FailureClass, NotSent, OutcomeUnknown, Refused, Throttled
 from router.core.model import DeliveryStatus
 from tests.channels.contract.http_provider import HttpProvider, Reply
@@ -226,6 +226,14 @@ TABLE = ChannelTable(
             settings={"messaging_service_sid": "", "from_number": " +12025550199 ,"},
             check=check_number,
         ),
+    ),
+    checks=(
+        ((Reply(200, {"friendly_name": "Example Union", "status": "active"}),), Health(who="Example Union")),
+        (
+            (Reply(200, {"friendly_name": "Example Union", "status": "suspended"}),),
+            Health(who="Example Union", mend=("Twilio says that the account is suspended",)),
+        ),
+        ((error(401, 20003),), FailureClass.SENDER_CONFIG),
     ),
     webhooks=(
         Webhook(name="sending", fixture="twilio_status_callback", key="sending", events=()),

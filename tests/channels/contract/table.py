@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from router.core import consent
-from router.core.channel import Channel, Event, HttpRequest, OutboundMessage
+from router.core.channel import Channel, Event, Health, HttpRequest, OutboundMessage
 from router.core.errors import FailureClass, SendError
 from router.core.model import Address, ConsentState, DeliveryRef
 
@@ -104,11 +104,15 @@ class ChannelTable:
     faults: Mapping[Fault, Failing]
     failing: tuple[Failing, ...]
     accepted: tuple[Accepted, ...]
+    checks: tuple[tuple[tuple[Any, ...], Health | FailureClass], ...]
+    """(steps, what `Channel.check` says or why it fails): at least one of each."""
     webhooks: tuple[Webhook, ...]
     encode: Callable[[Any], bytes]
     """A fixture's content as the provider puts it on the wire."""
     sign: Callable[[str, bytes, datetime], HttpRequest]
     """(url, body, time of signing) → a webhook signed as the provider signs."""
+    signs_body: bool = True
+    """False where the provider only shows a secret that it was given (Telegram)."""
 
     def message(self, **changes: Any) -> OutboundMessage:
         """A message that may be sent."""
