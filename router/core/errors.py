@@ -6,6 +6,7 @@
     SendError               a send did not end in acceptance
       NotSent               surely not sent: may be tried again
         Throttled           the provider asked us to slow down
+        Moved               the address is another one now
       OutcomeUnknown        may have been sent: never re-sent blindly
       Refused               the provider said no, for good
     NotAllowed              the state of things forbids it (a campaign launched twice, a missing approval)
@@ -114,6 +115,14 @@ class Throttled(NotSent):
     def __init__(self, code: str = "", retry_after: float | None = None, detail: str = "") -> None:
         super().__init__(FailureClass.RATE, code, detail)
         self.retry_after = retry_after
+
+
+class Moved(NotSent):
+    """The address is another one now (a Telegram group that became a supergroup): `to` is the new one, normalised."""
+
+    def __init__(self, to: str, code: str = "") -> None:
+        super().__init__(FailureClass.ADDRESS_DEAD, code)
+        self.to = to
 
 
 class OutcomeUnknown(SendError):

@@ -22,7 +22,17 @@ from router.store.tables.messages import (
     reply_text,
     tally,
 )
-from router.store.tables.office import api_token, audit, id_block, idempotency, import_job, import_problem
+from router.store.tables.office import (
+    api_token,
+    audit,
+    id_block,
+    idempotency,
+    import_job,
+    import_problem,
+    lease,
+    notice,
+    sender,
+)
 from router.store.tables.people import address, attestation, consent, contact_budget, member, member_tag, suppression
 
 __all__ = [
@@ -47,13 +57,16 @@ __all__ = [
     "import_job",
     "import_problem",
     "inbound",
+    "lease",
     "member",
     "member_tag",
     "metadata",
+    "notice",
     "parked_receipt",
     "receipt",
     "reply_text",
     "route_range",
+    "sender",
     "suppression",
     "tally",
     "to_ms",

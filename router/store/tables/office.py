@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, Index, SmallInteger, String, Table, Text
+from sqlalchemy import JSON, BigInteger, Column, Float, Index, SmallInteger, String, Table, Text
 
 from router.store.tables.base import Id, Instant, metadata
 
@@ -12,6 +12,42 @@ id_block = Table(
     Column("one", SmallInteger, primary_key=True, autoincrement=False),
     Column("next_id", BigInteger, nullable=False),
     comment="One row: the next number nobody has been given yet",
+)
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("owner", String(64), nullable=False),
+    Column("leased_until", BigInteger, nullable=False, comment="on the database's clock, ms"),
+    comment="What only one process may do at a time: listen to an account, sweep",
+)
+
+sender = Table(
+    "sender",
+    metadata,
+    Column("channel", String(20), primary_key=True),
+    Column("account", String(64), primary_key=True),
+    Column("name", String(64), primary_key=True, comment="number or name of a pool; '' where there is one"),
+    Column("state", String(8), nullable=False, comment="closed | open | probing: a circuit breaker's words"),
+    Column("reason", String(400), nullable=False, server_default=""),
+    Column("until", BigInteger, comment="ms; when an open one is tried again"),
+    Column("weight", Float, nullable=False, server_default="1", comment="its share of what its pool sends"),
+    Column("updated_at", Instant, nullable=False),
+    comment="Health of each account and sender, for all processes and for the operator",
+)
+
+notice = Table(
+    "notice",
+    metadata,
+    Column("kind", String(40), primary_key=True, comment="unknown_code, sender, campaign …"),
+    Column("subject", String(200), primary_key=True),
+    Column("sentence", String(400), nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("first_at", Instant, nullable=False),
+    Column("last_at", Instant, nullable=False),
+    Column("cleared_at", Instant),
+    comment="What the operator should look at, each thing once",
 )
 
 api_token = Table(
