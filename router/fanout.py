@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, text
@@ -21,7 +21,7 @@ from router.core.ask import Ask
 from router.core.model import AskKind, BudgetSlot, CampaignStatus, DeliveryStatus, Lane, Member, Reason
 from router.core.routing import Deliver, Hold, House, Plan, route
 from router.runtime import Runtime
-from router.store.audience import compile_audience, service_scope
+from router.store.audience import audience_of
 from router.store.batches import BATCH_COLUMNS
 from router.store.budgets import lock_budgets, write_budgets
 from router.store.bulk import for_update, insert_new_rows, insert_rows
@@ -56,13 +56,27 @@ def plan_of(runtime: Runtime, ask: Ask, *, earliest: datetime, expires_at: datet
     """The plan of an ask on the channels of this installation."""
     open_channels = set(runtime.channels)
     allowed = open_channels & set(ask.channels) if ask.channels else open_channels
+    worded = {channel: runtime.specs[channel] for channel in allowed if ask.words(ask.default_locale, channel)}
     return Plan(
         kind=ask.kind,
-        channels=frozenset(channel for channel in allowed if ask.words(ask.default_locale, channel)),
+        channels=frozenset(name for name, spec in worded.items() if spec.people),
+        group_channels=frozenset(name for name, spec in worded.items() if spec.groups),
+        windows={
+            name: timedelta(seconds=spec.window_seconds)
+            for name, spec in worded.items()
+            if spec.templates and not _has_templates(ask, name)
+        },
+        barred={name: tuple(rules.no_asks_to) for name in worded if (rules := runtime.rules[name]).no_asks_to},
         earliest=earliest,
         expires_at=expires_at,
         starts_at_local=ask.starts_at_local,
     )
+
+
+def _has_templates(ask: Ask, channel: str) -> bool:
+    """Whether everybody's words on this channel name an approved text."""
+    found = [ask.words(locale, channel) for locale in ask.texts]
+    return all(words is not None and words[1].template for words in found)
 
 
 def house_of(runtime: Runtime) -> House:
@@ -103,7 +117,7 @@ async def next_route(runtime: Runtime) -> Route | None:
             return None
         ask = await read_ask(connection, found, campaign.text_version)
     plan = plan_of(runtime, ask, earliest=campaign.starts_at, expires_at=campaign.expires_at)
-    where = compile_audience(service_scope(ask), dialect=runtime.store.dialect)
+    where = audience_of(ask, dialect=runtime.store.dialect)
     return Route(campaign=campaign, plan=plan, where=where, lane=lane_of(ask))
 
 
@@ -221,7 +235,7 @@ class _Rows:
         self._ids = iter(ids)
         self._costs = costs
         self._held: list[tuple[Member, str, int | None, Reason]] = []
-        self._sent: dict[tuple[str, datetime], list[tuple[Member, Deliver]]] = defaultdict(list)
+        self._sent: dict[tuple[str, str, datetime], list[tuple[Member, Deliver]]] = defaultdict(list)
         self.deliveries: list[tuple[Any, ...]] = []
         self.batches: list[tuple[Any, ...]] = []
         self.slots: list[tuple[int, BudgetSlot]] = []
@@ -232,12 +246,13 @@ class _Rows:
         self._held.append((person, address.channel if address else "", address.id if address else None, reason))
 
     def send(self, person: Member, verdict: Deliver) -> None:
-        self._sent[verdict.address.channel, verdict.not_before].append((person, verdict))
+        address = verdict.address
+        self._sent[address.channel, address.account, verdict.not_before].append((person, verdict))
 
     def number(self) -> None:
         """Give every row its number and build the tuples."""
         month, campaign = self._campaign.month, self._campaign.id
-        for (channel, not_before), chosen in sorted(self._sent.items(), key=lambda item: item[0]):
+        for (channel, account, not_before), chosen in sorted(self._sent.items(), key=lambda item: item[0]):
             at = to_ms(not_before)
             for start in range(0, len(chosen), BATCH):
                 part = chosen[start : start + BATCH]
@@ -256,6 +271,7 @@ class _Rows:
                         month,
                         campaign,
                         channel,
+                        account,
                         int(self._lane),
                         numbers[0],
                         numbers[-1],

@@ -84,6 +84,7 @@ async def take_next_hop(
         campaign_id=campaign.id,
         member_id=person.id,
         channel=channel,
+        account=verdict.address.account,
         address_id=verdict.address.id,
         hop=failed.hop + 1,
         lane=int(failed.lane),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.ask import Ask
-from router.core.channel import ChannelSpec, OutboundMessage
+from router.core.channel import Button, ChannelSpec, OutboundMessage, Picture, Template
 from router.core.consent import Allow
-from router.core.content import Renderer
+from router.core.content import BUTTON, Renderer
 from router.core.links import action_token, unsubscribe_token
 from router.core.model import DeliveryRef, Member
 from router.messages import load_message_templates
@@ -37,6 +37,10 @@ class Letter:
     expires_at: datetime | None
     text: str | None = None
     """Words of its own, for the answer to a keyword; the campaign's words where None."""
+    account: str = ""
+    """Which account of the channel sends it, and …"""
+    sender: str = ""
+    """… which of its numbers or names; set when it is about to leave."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,37 +57,88 @@ class Claim:
 class Writer:
     """Puts the letters of one version of one campaign into words for one channel."""
 
-    def __init__(self, runtime: Runtime, renderer: Renderer, spec: ChannelSpec, *, has_link: bool) -> None:
-        self._renderer = renderer
+    def __init__(self, runtime: Runtime, ask: Ask, spec: ChannelSpec, *, campaign_id: int) -> None:
+        self._renderer = renderer_of(runtime, ask)
         self._spec = spec
         self._key = runtime.key
         self._base = runtime.settings.public_url.rstrip("/")
-        self._has_link = has_link
+        self._has_link = bool(ask.link)
+        self._picture = (
+            Picture(url=ask.picture.url, alt=ask.picture.alt) if ask.picture is not None and spec.media else None
+        )
+        self._is_ask = not ask.kind.is_service
+        self._urgent = ask.urgent
+        self._topic = f"ask{campaign_id}"
 
     def write(self, letter: Letter, now: datetime) -> OutboundMessage:
         """The message as it leaves."""
+        if letter.text is not None:
+            return self._answer(letter, letter.text, now)
+        member, spec = letter.member, self._spec
+        unsubscribe = ""
+        if spec.html:
+            unsubscribe = f"{self._base}/u/{unsubscribe_token(self._key, letter.ref)}"
+        link = f"{self._base}/a/{action_token(self._key, letter.ref)}" if self._has_link else ""
+        rendered = self._renderer.render(member, spec.name, spec, link=link, unsubscribe_url=unsubscribe)
+        return OutboundMessage(
+            allow=letter.allow,
+            delivery=letter.ref,
+            text=rendered.text,
+            subject=rendered.subject,
+            html=rendered.html,
+            locale=rendered.locale,
+            link=link,
+            buttons=self._buttons(letter, link) if spec.buttons else (),
+            picture=self._picture,
+            template=_with_buttons(rendered.template, letter.ref) if rendered.template else None,
+            in_window=_in_window(letter, spec, now),
+            is_ask=self._is_ask,
+            urgent=self._urgent,
+            topic=self._topic,
+            valid_seconds=letter.valid_seconds,
+            unsubscribe_url=unsubscribe,
+            sender=letter.sender,
+            now=now,
+        )
+
+    def _answer(self, letter: Letter, text: str, now: datetime) -> OutboundMessage:
+        """Words of its own: the answer to what somebody has just written."""
         unsubscribe = ""
         if self._spec.html:
             unsubscribe = f"{self._base}/u/{unsubscribe_token(self._key, letter.ref)}"
-        if letter.text is not None:
-            text, subject, html, locale = letter.text, "", "", letter.member.locale
-        else:
-            link = f"{self._base}/a/{action_token(self._key, letter.ref)}" if self._has_link else ""
-            rendered = self._renderer.render(
-                letter.member, self._spec.name, self._spec, link=link, unsubscribe_url=unsubscribe
-            )
-            text, subject, html, locale = rendered.text, rendered.subject, rendered.html, rendered.locale
         return OutboundMessage(
             allow=letter.allow,
             delivery=letter.ref,
             text=text,
-            subject=subject,
-            html=html,
-            locale=locale,
+            locale=letter.member.locale,
+            in_window=_in_window(letter, self._spec, now),
+            is_ask=False,
+            urgent=True,
             valid_seconds=letter.valid_seconds,
             unsubscribe_url=unsubscribe,
+            sender=letter.sender,
             now=now,
         )
+
+    def _buttons(self, letter: Letter, link: str) -> tuple[Button, ...]:
+        return tuple(
+            Button(label=button.label, reply=button.reply, url=link if button.link else "")
+            for button in self._renderer.buttons(letter.member, self._spec.name, self._spec)
+        )
+
+
+def _in_window(letter: Letter, spec: ChannelSpec, now: datetime) -> bool:
+    last = letter.allow.address.last_inbound_at
+    return last is not None and now - last < timedelta(seconds=spec.window_seconds)
+
+
+def _with_buttons(template: Template, ref: DeliveryRef) -> Template:
+    """The template with what its buttons carry: the keyword and the delivery that it answers."""
+    values = {
+        name: f"{value.removeprefix(BUTTON)}|{ref}" if value.startswith(BUTTON) else value
+        for name, value in template.variables.items()
+    }
+    return Template(id=template.id, variables=values)
 
 
 def renderer_of(runtime: Runtime, ask: Ask) -> Renderer:
@@ -109,12 +164,7 @@ class Writers:
         writer = self._kept.get(key)
         if writer is None:
             ask = await read_ask(connection, campaign_id, version)
-            writer = Writer(
-                self._runtime,
-                renderer_of(self._runtime, ask),
-                self._runtime.specs[channel],
-                has_link=bool(ask.link),
-            )
+            writer = Writer(self._runtime, ask, self._runtime.specs[channel], campaign_id=campaign_id)
             self._kept[key] = writer
             while len(self._kept) > _KEPT_RENDERERS:
                 self._kept.popitem(last=False)

@@ -21,9 +21,9 @@ from router.core.routing import Deliver, route
 from router.core.sms import count_segments
 from router.fanout import RANGE, house_of, plan_of
 from router.launch import expiry_of
-from router.letters import Letter, Writer, renderer_of
+from router.letters import Letter, Writer
 from router.runtime import Runtime
-from router.store.audience import compile_audience, service_scope
+from router.store.audience import audience_of
 from router.store.bulk import in_numbers, numbers
 from router.store.campaigns import lock_campaign, read_ask
 from router.store.people import read_members
@@ -69,7 +69,7 @@ async def preview_ask(runtime: Runtime, ask: Ask, *, now: datetime) -> Preview:
     """A dry run of an ask that need not be saved."""
     starts_at = max(now, ask.starts_at or now)
     plan = plan_of(runtime, ask, earliest=starts_at, expires_at=expiry_of(runtime, ask, starts_at))
-    where = compile_audience(service_scope(ask), dialect=runtime.store.dialect)
+    where = audience_of(ask, dialect=runtime.store.dialect)
     house = house_of(runtime)
     count = _Count(runtime, ask, now)
     async with runtime.store.read() as connection:
@@ -141,8 +141,7 @@ class _Count:
     def _text(self, person: Member, address: Address) -> str:
         if address.channel not in self.writers:
             spec = self.runtime.specs[address.channel]
-            renderer = renderer_of(self.runtime, self.ask)
-            self.writers[address.channel] = Writer(self.runtime, renderer, spec, has_link=bool(self.ask.link))
+            self.writers[address.channel] = Writer(self.runtime, self.ask, spec, campaign_id=0)
         allow = consent.check(address)
         assert isinstance(allow, Allow), "routing allowed it a moment ago"
         message = self.writers[address.channel].write(_letter(self.now, person, allow), self.now)
@@ -189,9 +188,15 @@ def _letter(now: datetime, person: Member, allow: Allow) -> Letter:
 async def send_test(runtime: Runtime, ask: Ask, *, to: str, now: datetime) -> str:
     """Send the real rendering to an address of one's own; returns a sentence that says what went where.
 
+    `to` is a mailbox or a phone number, or names its channel: ``telegram:42``, ``whatsapp:+12025550123``.
+
     Raises `BadInput` for an address that cannot be, `NotAllowed` where it said STOP, `SendError` from the provider.
     """
-    channel = "email" if "@" in to else "sms"
+    channel, colon, rest = to.partition(":")
+    if colon and channel in runtime.specs:
+        to = rest
+    else:
+        channel = "email" if "@" in to else "sms"
     accounts = runtime.channels.get(channel)
     if not accounts:
         raise NotAllowed(f"the channel {channel} is not set up; see README, Channels")
@@ -209,7 +214,7 @@ async def send_test(runtime: Runtime, ask: Ask, *, to: str, now: datetime) -> st
     allow = consent.check_self_test(address)
     if not isinstance(allow, Allow):
         raise NotAllowed("that address said STOP; send START from it first")
-    writer = Writer(runtime, renderer_of(runtime, ask), spec, has_link=bool(ask.link))
+    writer = Writer(runtime, ask, spec, campaign_id=0)
     message = writer.write(_letter(now, sample_member(ask), allow), now)
     account, adapter = next(iter(accounts.items()))
     await adapter.send(message)

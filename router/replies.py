@@ -42,6 +42,8 @@ class Owner(NamedTuple):
     member_id: int
     address_id: int
     locale: str
+    account: str
+    """The only account that can write to it, "" for any."""
 
 
 async def apply_inbound(
@@ -121,7 +123,7 @@ async def _owners(connection: AsyncConnection, hash_: str, channel: str) -> list
     """Everybody who has this address on this channel; more than one is a household."""
     rows = await connection.execute(
         text(
-            "SELECT a.member_id, a.id, m.locale FROM address a JOIN member m ON m.id = a.member_id"
+            "SELECT a.member_id, a.id, m.locale, a.account FROM address a JOIN member m ON m.id = a.member_id"
             " WHERE a.hash = :hash AND a.channel = :channel ORDER BY a.member_id LIMIT 10"
         ),
         {"hash": hash_, "channel": channel},
@@ -175,11 +177,11 @@ async def _consent(
     now: datetime,
 ) -> None:
     """Append the consent rows and bring the addresses' present state along."""
-    for member_id, _, _ in owners:
+    for owner in owners:
         await connection.execute(
             insert(consent).values(
                 id=next(ids),
-                member_id=member_id,
+                member_id=owner.member_id,
                 channel=channels[0],
                 address_hash=hash_,
                 state=state,
@@ -235,7 +237,7 @@ async def _answer(
     """Put an answer into the reply lane: a delivery of this month's standing campaign, with words of its own."""
     month = now.year * 100 + now.month
     campaign_id = await _standing_campaign(connection, month, next(ids), now)
-    member_id, address_id, _ = owner
+    member_id, address_id = owner.member_id, owner.address_id
     hop = await connection.scalar(
         text(
             "SELECT count(*) FROM delivery WHERE month = :month AND member_id = :member AND campaign_id = :campaign"
@@ -250,6 +252,7 @@ async def _answer(
         campaign_id=campaign_id,
         member_id=member_id,
         channel=channel,
+        account=owner.account,
         address_id=address_id,
         hop=int(hop or 0),
         lane=int(Lane.REPLY),

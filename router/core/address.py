@@ -30,7 +30,7 @@ FICTION = re.compile(
 """Numbers reserved for fiction: they reach nobody, so samples and tests use them. The library calls some invalid."""
 
 _LONGEST = 100
-_OTHER_LONGEST = 400
+_OTHER_LONGEST = 2_000
 _EMAIL_LONGEST = 254  # RFC 5321 4.5.3.1.3 less the angle brackets
 
 # The national part of these never begins with a trunk prefix, so they need no parsing, only the check.

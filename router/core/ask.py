@@ -14,6 +14,35 @@ ANY_CHANNEL = "default"
 """The key under which a locale keeps the text for every channel that has none of its own."""
 
 
+class AskButton(BaseModel):
+    """Something to press under the text, on channels that have buttons; elsewhere the text itself says what to do."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    label: Annotated[str, Field(min_length=1, max_length=20)]
+    """WhatsApp takes 20 characters, the narrowest of all."""
+    reply: Annotated[str, Field(pattern=r"^([A-Z][A-Z0-9 ]{0,18}[A-Z0-9])?$")] = ""
+    """The keyword that pressing it stands for (``YES``), as if it had been written."""
+    link: bool = False
+    """Or it opens the ask's link."""
+
+    @model_validator(mode="after")
+    def _does_one_thing(self) -> AskButton:
+        if bool(self.reply) == self.link:
+            raise ValueError("a button has either a reply or link = true")
+        return self
+
+
+class AskPicture(BaseModel):
+    """One picture; channels without pictures get its address under the text."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    url: Annotated[str, Field(max_length=1_000, pattern=r"^https?://[^\s]+$")]
+    alt: Annotated[str, Field(min_length=1, max_length=400)]
+    """What it shows, for those who cannot see it."""
+
+
 class Text(BaseModel):
     """The words for one locale and one channel (or for all: `ANY_CHANNEL`). Jinja2, limited to what is offered."""
 
@@ -21,7 +50,13 @@ class Text(BaseModel):
 
     text: Annotated[str, Field(min_length=1, max_length=20_000)]
     subject: Annotated[str, Field(max_length=200)] = ""
-    """Email only; the ask's title where it is empty."""
+    """For channels with titles (email, notifications); the ask's title where it is empty."""
+    buttons: Annotated[tuple[AskButton, ...], Field(max_length=8, strict=False)] = ()
+    template: Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9_.-]*$")] = ""
+    """The provider's name of an approved text (WhatsApp: a Content SID), which goes out where ours may not."""
+    variables: Annotated[dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,40}$")], str], Field(max_length=50)] = {}
+    """What fills that text's holes, each a small text like ours. ``button:YES`` is what a button that means YES
+    carries."""
 
 
 class Ask(BaseModel):
@@ -40,9 +75,12 @@ class Ask(BaseModel):
     default_locale: Annotated[str, Field(pattern=LOCALE)] = "en"
     link: Annotated[str, Field(max_length=2_000, pattern=r"^https?://[^\s]+$|^$")] = ""
     """Where ``{{ link }}`` leads, by way of a short link of our own. May be edited after the launch."""
+    picture: AskPicture | None = None
     channels: Annotated[list[str], Field(max_length=20)] = []
     """Only these channels; all that are set up where it is empty."""
     audience: Filter = Everyone()
+    groups: Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], Field(max_length=100)] = []
+    """Also post it in the chats of groups with any of these tags; ``all`` for every group."""
     urgent: bool = False
     """Goes in the urgent lane and lives 6 h instead of 72 h. Lifts no cap and no consent."""
     deadline: Annotated[AwareDatetime | None, Field(strict=False)] = None

@@ -8,9 +8,10 @@ content_render   an ask and a member to the words that leave
 from __future__ import annotations
 
 from router.core.content_check import check_ask, find_problems, sample_member
-from router.core.content_render import Footer, MessageTemplates, Rendered, Renderer
+from router.core.content_render import BUTTON, Footer, MessageTemplates, Rendered, Renderer
 
 __all__ = [
+    "BUTTON",
     "Footer",
     "MessageTemplates",
     "Rendered",

@@ -93,7 +93,7 @@ def find_problems(
 
     `specs` are the channels that exist here; `link` is a personal link of ours at its longest.
     """
-    problems = [*_of_title(ask), *_of_deadline(ask), *_of_link(ask), *_of_channels(ask, specs)]
+    problems = [*_of_title(ask), *_of_deadline(ask), *_of_link(ask), *_of_channels(ask, specs), *_of_templates(ask)]
     for locale, by_channel in ask.texts.items():
         for key, words in by_channel.items():
             place = f"texts.{locale}.{key}"
@@ -184,6 +184,22 @@ def _of_channels(ask: Ask, specs: Mapping[str, ChannelSpec]) -> Iterator[BadInpu
                 yield BadInput(sentence, place=f"texts.{locale}.{key[:60]}")
 
 
+def _of_templates(ask: Ask) -> Iterator[BadInput]:
+    """What is wrong with the buttons and with what fills the holes of approved texts."""
+    for locale, by_channel in ask.texts.items():
+        for key, words in by_channel.items():
+            place = f"texts.{locale}.{key}"
+            if any(button.link for button in words.buttons) and not ask.link:
+                yield BadInput("a button opens the ask's link, but it has none; set link", place=f"{place}.buttons")
+            for number, button in enumerate(words.buttons):
+                if CONTROLS.search(button.label) or not button.label.strip():
+                    yield BadInput("needs a label of plain words", place=f"{place}.buttons.{number}.label")
+            if words.variables and not words.template:
+                yield BadInput("goes with a template only; name the template", place=f"{place}.variables")
+            for name, value in words.variables.items():
+                yield from _read(ask, value, f"{place}.variables.{name}", is_subject=True)[1]
+
+
 def _read(ask: Ask, source: str, place: str, *, is_subject: bool = False) -> tuple[tuple[Piece, ...], list[BadInput]]:
     """The pieces of one text, and what is wrong with it wherever it goes."""
     pieces, problems = read_template(source, place)
@@ -227,6 +243,8 @@ def _of_size(
     for spec in reached:
         pieces_there = with_sender(settled, organization) if spec.counts_segments else settled
         size = longest(pieces_there, lengths)
+        if ask.picture is not None and not spec.media:
+            size += 1 + len(ask.picture.url)
         if size > spec.max_length:
             yield BadInput(
                 f"can come to {size:,} characters, but {spec.name} carries {spec.max_length:,}; shorten it or give "

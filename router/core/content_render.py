@@ -18,8 +18,8 @@ from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import escape
 
-from router.core.ask import Ask
-from router.core.channel import ChannelSpec
+from router.core.ask import Ask, AskButton
+from router.core.channel import ChannelSpec, Template
 from router.core.content_dates import WORDS
 from router.core.content_syntax import (
     ATTRIBUTE,
@@ -74,6 +74,12 @@ class Rendered(NamedTuple):
     """The locale of the text."""
     is_default_locale: bool
     """Whether it is the ask's default because there is no text in the member's own language."""
+    template: Template | None = None
+    """The approved text that goes out where ours may not."""
+
+
+BUTTON: Final = "button:"
+"""What the value of a template's variable begins with where it is what a button carries."""
 
 
 def clean(value: object, length: int) -> str:
@@ -142,6 +148,9 @@ class _Ready(NamedTuple):
     locale: str
     is_default_locale: bool
     email: _Email | None
+    template: str
+    variables: tuple[tuple[str, tuple[Piece, ...]], ...]
+    buttons: tuple[AskButton, ...]
 
 
 class Renderer:
@@ -163,11 +172,21 @@ class Renderer:
         text = self._fill(ready.text, member, link, ready.locale)
         subject = self._fill(ready.subject, member, link, ready.locale) if ready.subject else ""
         if ready.email is None:
-            return Rendered(text, subject, "", ready.locale, ready.is_default_locale)
+            template = self._template(ready, member, link) if ready.template else None
+            return Rendered(text, subject, "", ready.locale, ready.is_default_locale, template)
         part = {"subject": str(escape(subject)), "body": to_html(text), "unsubscribe_url": str(escape(unsubscribe_url))}
         html = "".join([part[p] if index % 2 else p for index, p in enumerate(ready.email.html)])
         text = f"{text}{ready.email.foot}{unsubscribe_url}\n"
         return Rendered(text, subject, html, ready.locale, ready.is_default_locale)
+
+    def buttons(self, member: Member, channel: str, spec: ChannelSpec) -> tuple[AskButton, ...]:
+        """The buttons under this member's message, no more than the channel has."""
+        ready = self._ready.get((member.locale, channel)) or self._get_ready(member.locale, channel, spec)
+        return ready.buttons
+
+    def _template(self, ready: _Ready, member: Member, link: str) -> Template:
+        values = {name: self._fill(pieces, member, link, ready.locale) for name, pieces in ready.variables}
+        return Template(id=ready.template, variables=values)
 
     def has_words(self, locale: str, channel: str) -> bool:
         """Whether there is a text for members of this locale on this channel."""
@@ -228,7 +247,25 @@ class Renderer:
         is_default = own == self._ask.default_locale and _language(own) != _language(locale)
         if len(self._ready) >= _MOST_KEPT:
             self._ready.clear()
-        ready = _Ready(pieces, subject, own, is_default, self._email(own) if spec.html else None)
+        picture = self._ask.picture
+        if picture is not None and not spec.media:
+            pieces = merged([*pieces, f"\n{picture.url}"])
+        variables: tuple[tuple[str, tuple[Piece, ...]], ...] = ()
+        if spec.templates and words.template:
+            place = f"texts.{own}.{channel}.variables"
+            variables = tuple(
+                (name, self._read(value, f"{place}.{name}")) for name, value in sorted(words.variables.items())
+            )
+        ready = _Ready(
+            text=pieces,
+            subject=subject,
+            locale=own,
+            is_default_locale=is_default,
+            email=self._email(own) if spec.html else None,
+            template=words.template if spec.templates else "",
+            variables=variables,
+            buttons=words.buttons[: spec.buttons],
+        )
         self._ready[locale, channel] = ready
         return ready
 

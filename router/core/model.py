@@ -42,6 +42,8 @@ class Reason(StrEnum):
     SUPPRESSED = "suppressed"
     ADDRESS_DEAD = "address_dead"
     NO_CHANNEL = "no_channel"
+    NO_TEMPLATE = "no_template"
+    CHANNEL_RULES = "channel_rules"
     CAP = "cap"
     DUPLICATE = "duplicate"
     QUIET_HOURS = "quiet_hours"
@@ -70,6 +72,8 @@ _SENTENCES: Mapping[Reason, str] = {
     Reason.SUPPRESSED: "You asked us to stop, so we did.",
     Reason.ADDRESS_DEAD: "Your address stopped working; tell us the new one to hear from us again.",
     Reason.NO_CHANNEL: "The channels you chose are not switched on here.",
+    Reason.NO_TEMPLATE: "This channel only lets us write first with a text that its provider approved beforehand.",
+    Reason.CHANNEL_RULES: "The provider of this channel lets no such message through to your country.",
     Reason.CAP: "You had heard from us often enough; this one was left out to spare your attention.",
     Reason.DUPLICATE: "This message already went to the same phone or mailbox.",
     Reason.QUIET_HOURS: "It would only have reached you in your quiet hours, after it had lost its use.",
@@ -160,7 +164,8 @@ class Address:
     """One way to reach one member: a channel and a normalised value (E.164, lower-case mailbox, chat id …).
 
     `hash` is the keyed hash under which claims and suppressions know it; it survives the erasure of `value`.
-    `rank` orders a member's addresses: 0 is what they like best.
+    `rank` orders a member's addresses: 0 is what they like best. `account` is the only account that can write to it,
+    "" where any can. `last_inbound_at` is when its owner last wrote to us from it.
     """
 
     id: int
@@ -171,6 +176,8 @@ class Address:
     consent: ConsentState = ConsentState.NONE
     suppressed: bool = False
     rank: int = 0
+    account: str = ""
+    last_inbound_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +197,8 @@ class Member:
     first_name: str = ""
     last_name: str = ""
     locale: str = ""
+    is_group: bool = False
+    """The chat of a group instead of a person; its title is `first_name`."""
     zone: str = ""
     country: str = ""
     postcode: str = ""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from router.core import budget, consent
 from router.core.consent import Allow
@@ -21,7 +21,15 @@ class Plan:
 
     kind: AskKind
     channels: Set[str]
-    """Channels that are set up, that the ask allows and that it has words for."""
+    """Channels to people that are set up, that the ask allows and that it has words for."""
+    group_channels: Set[str] = frozenset()
+    """The same for the chats of groups."""
+    windows: Mapping[str, timedelta] = field(default_factory=dict)
+    """Channels where only who wrote so lately may be written to, because the ask has no approved text for them."""
+    barred: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """channel → beginnings of addresses to which its provider lets no ask through, unless they wrote lately."""
+    replied_within: timedelta = timedelta(hours=24)
+    """How lately that is (FACTS.md 1.2, service window)."""
     earliest: datetime
     expires_at: datetime
     starts_at_local: datetime | None = None
@@ -61,6 +69,8 @@ _TELLING: Mapping[Reason, int] = {
             Reason.ADDRESS_DEAD,
             Reason.UNCONFIRMED,
             Reason.NO_CONSENT,
+            Reason.CHANNEL_RULES,
+            Reason.NO_TEMPLATE,
             Reason.NO_CHANNEL,
             Reason.NO_ADDRESS,
         )
@@ -93,17 +103,31 @@ def route(
 
 
 def _verdict(member: Member, address: Address, plan: Plan, house: House, now: datetime) -> Deliver | Reason:
-    if address.channel not in plan.channels:
+    if address.channel not in (plan.group_channels if member.is_group else plan.channels):
         return Reason.NO_CHANNEL
     allowed = consent.check(address)
     if not isinstance(allowed, Allow):
         return allowed
+    if barrier := _barrier(address, plan, now):
+        return barrier
     at = _not_before(member, address.channel, plan, house, now)
     if at >= plan.expires_at:
         return Reason.QUIET_HOURS
     if not plan.kind.is_service and not budget.has_room(member.slots, house.budget, at=at):
         return Reason.CAP
     return Deliver(address, at)
+
+
+def _barrier(address: Address, plan: Plan, now: datetime) -> Reason | None:
+    """What the provider itself would refuse for everybody whose address is like this one."""
+    last = address.last_inbound_at
+    if address.channel in plan.windows and (last is None or now - last >= plan.windows[address.channel]):
+        return Reason.NO_TEMPLATE
+    if plan.kind.is_service or not plan.barred:
+        return None
+    if last is not None and now - last < plan.replied_within:
+        return None
+    return Reason.CHANNEL_RULES if address.value.startswith(plan.barred.get(address.channel, ())) else None
 
 
 def _not_before(member: Member, channel: str, plan: Plan, house: House, now: datetime) -> datetime:

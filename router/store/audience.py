@@ -36,6 +36,9 @@ WENT_OUT = (DeliveryStatus.SENT, DeliveryStatus.DELIVERED, DeliveryStatus.READ, 
 FOLDED_LETTERS = 30
 """So many different letters outside ASCII are compared without regard to case; more are not in any town's name."""
 
+ALL_GROUPS = "all"
+"""Among an ask's `groups`: every group there is."""
+
 Condition = ColumnElement[bool]
 
 
@@ -44,7 +47,18 @@ def compile_audience(audience: Filter, *, dialect: str) -> Condition:
 
     `dialect` is `Store.dialect`. Meant for ``WHERE member.id BETWEEN … AND … AND condition``.
     """
-    return and_(member.c.erased_at.is_(None), _condition(audience, dialect))
+    return and_(member.c.kind == "person", member.c.erased_at.is_(None), _condition(audience, dialect))
+
+
+def audience_of(ask: Ask, *, dialect: str) -> Condition:
+    """Everybody, and every group's chat, that an ask goes to."""
+    people = compile_audience(service_scope(ask), dialect=dialect)
+    if not ask.groups:
+        return people
+    tags = [tag.strip().lower() for tag in ask.groups]
+    tagged = _exists(dialect, member, member_tag.c.member_id == member.c.id, member_tag.c.tag.in_(tags))
+    chosen = true() if ALL_GROUPS in tags else tagged
+    return or_(people, and_(member.c.kind == "group", member.c.erased_at.is_(None), chosen))
 
 
 def service_scope(ask: Ask) -> Filter:

@@ -18,7 +18,7 @@ from router.core.model import Address, AddressState, ConsentState, DeliveryStatu
 from router.store.bulk import for_update, in_numbers, insert_rows, is_sqlite, numbers
 from router.store.engine import now_ms_sql
 from router.store.people import read_attributes
-from router.store.tables import batch, delivery, to_ms
+from router.store.tables import batch, delivery, from_ms, to_ms
 from router.store.tallies import Moves
 
 LEASE_MS = 30_000
@@ -26,7 +26,7 @@ LEASE_MS = 30_000
 
 
 BATCH_COLUMNS = (
-    "id", "month", "campaign_id", "channel", "lane", "first_id", "last_id", "open", "not_before", "epoch",
+    "id", "month", "campaign_id", "channel", "account", "lane", "first_id", "last_id", "open", "not_before", "epoch",
     "leased_until",
 )  # fmt: skip
 """What a new batch is made of; it belongs to nobody yet."""
@@ -40,6 +40,8 @@ class Batch:
     month: int
     campaign_id: int
     channel: str
+    account: str
+    """The only account that may send it; "" for any."""
     lane: int
     first_id: int
     last_id: int
@@ -60,25 +62,44 @@ class Waiting:
 
 
 async def lease_batch(
-    connection: AsyncConnection, channels: Sequence[str], *, owner: str, now: datetime, of: str = "running"
+    connection: AsyncConnection,
+    channels: Sequence[str],
+    *,
+    owner: str,
+    now: datetime,
+    of: str = "running",
+    account: str | None = None,
+    lanes: tuple[int, int] = (0, 9),
 ) -> Batch | None:
     """Lease the most urgent open batch of these channels whose campaign is `of` this status, or None.
+
+    With `account` only batches that this account, or any, may send; `lanes` are the first and the last to look at.
 
     A batch whose last owner let its lease run out is taken over: its rows in flight become ``unknown`` and are never
     sent again (rule 9).
     """
     clock = now_ms_sql(connection.dialect.name)
     names = {f"channel{place}": name for place, name in enumerate(channels)}
+    only = "" if account is None else " AND b.account IN ('', :account)"
     row = (
         await connection.execute(
             text(
-                "SELECT b.id, b.month, b.campaign_id, b.channel, b.lane, b.first_id, b.last_id, b.epoch, b.owner"
+                "SELECT b.id, b.month, b.campaign_id, b.channel, b.account, b.lane, b.first_id, b.last_id, b.epoch,"
+                " b.owner"
                 " FROM batch b JOIN campaign c ON c.id = b.campaign_id"
                 f" WHERE b.open AND b.channel IN ({', '.join(':' + name for name in names)})"
                 f" AND b.not_before <= :now AND b.leased_until < {clock} AND c.status = :status"
+                f" AND b.lane BETWEEN :first_lane AND :last_lane{only}"
                 f" ORDER BY b.lane, b.not_before, b.id LIMIT 1{for_update(connection, 'b', skip_locked=True)}"
             ),
-            {**names, "now": to_ms(now), "status": of},
+            {
+                **names,
+                "now": to_ms(now),
+                "status": of,
+                "first_lane": lanes[0],
+                "last_lane": lanes[1],
+                **({} if account is None else {"account": account}),
+            },
         )
     ).one_or_none()
     if row is None:
@@ -88,6 +109,7 @@ async def lease_batch(
         month=row.month,
         campaign_id=row.campaign_id,
         channel=row.channel,
+        account=row.account,
         lane=row.lane,
         first_id=row.first_id,
         last_id=row.last_id,
@@ -134,6 +156,7 @@ async def queue_alone(
     campaign_id: int,
     member_id: int,
     channel: str,
+    account: str,
     address_id: int,
     hop: int,
     lane: int,
@@ -152,7 +175,7 @@ async def queue_alone(
         connection,
         batch,
         BATCH_COLUMNS,
-        [(batch_id, month, campaign_id, channel, lane, number, number, True, at, 0, 0)],
+        [(batch_id, month, campaign_id, channel, account, lane, number, number, True, at, 0, 0)],
     )
     return number
 
@@ -175,7 +198,7 @@ async def read_waiting(connection: AsyncConnection, leased: Batch, *, limit: int
         text(
             "SELECT d.id, d.attempts, d.costs, d.hop, m.id, m.first_name, m.last_name, m.locale, m.zone, m.country,"
             " m.postcode, m.place, m.attributes, m.erased_at,"
-            " a.id, a.value, a.hash, a.state, a.consent, a.rank, s.reason"
+            " a.id, a.value, a.hash, a.state, a.consent, a.rank, s.reason, a.account, a.last_inbound_at, m.kind"
             " FROM delivery d JOIN member m ON m.id = d.member_id JOIN address a ON a.id = d.address_id"
             " LEFT JOIN suppression s ON s.address_hash = a.hash AND s.channel = a.channel"
             " WHERE d.month = :month AND d.id BETWEEN :first AND :last AND d.status = 'queued' AND d.not_before <= :now"
@@ -196,6 +219,8 @@ def _waiting(row: Any, channel: str) -> Waiting:
         consent=_CONSENTS[row[18]],
         rank=row[19],
         suppressed=row[20] is not None,
+        account=row[21],
+        last_inbound_at=None if row[22] is None else from_ms(row[22]),
     )
     person = Member(
         id=row[4],
@@ -208,6 +233,7 @@ def _waiting(row: Any, channel: str) -> Waiting:
         place=row[11],
         attributes=_NO_ATTRIBUTES if row[12] in ("{}", None) else read_attributes(row[12]),
         erased=row[13] is not None,
+        is_group=row[23] == "group",
     )
     return Waiting(id=row[0], attempts=row[1], costs=bool(row[2]), hop=row[3], member=person, address=address)
 

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.model import Address, AddressState, ConsentState, Member
 from router.store.bulk import in_numbers, numbers
-from router.store.tables import member
+from router.store.tables import from_ms, member
 
 _STATES = {state.value: state for state in AddressState}
 _CONSENTS = {state.value: state for state in ConsentState}
@@ -28,6 +28,7 @@ _MEMBER_COLUMNS = (
     member.c.place,
     member.c.household_id,
     member.c.erased_at,
+    member.c.kind,
 )
 
 
@@ -63,6 +64,7 @@ async def _with_addresses(connection: AsyncConnection, rows: Sequence[Any]) -> l
             place=row[7],
             household_id=row[8],
             erased=row[9] is not None,
+            is_group=row[10] == "group",
             addresses=tuple(addresses.get(row[0], ())),
         )
         for row in rows
@@ -76,13 +78,14 @@ async def read_addresses(connection: AsyncConnection, member_ids: Sequence[int])
     found: dict[int, list[Address]] = defaultdict(list)
     rows = await connection.execute(
         text(
-            "SELECT a.member_id, a.id, a.channel, a.value, a.hash, a.state, a.consent, a.rank, s.reason"
+            "SELECT a.member_id, a.id, a.channel, a.value, a.hash, a.state, a.consent, a.rank, a.account,"
+            " a.last_inbound_at, s.reason"
             " FROM address a LEFT JOIN suppression s ON s.address_hash = a.hash AND s.channel = a.channel"
             f" WHERE a.member_id {in_numbers(connection, 'ids')} ORDER BY a.member_id, a.rank, a.id"
         ),
         {"ids": numbers(connection, member_ids)},
     )
-    for member_id, number, channel, value, hash_, state, consent, rank, suppressed in rows:
+    for member_id, number, channel, value, hash_, state, consent, rank, account, wrote, suppressed in rows:
         found[member_id].append(
             Address(
                 id=number,
@@ -93,6 +96,8 @@ async def read_addresses(connection: AsyncConnection, member_ids: Sequence[int])
                 consent=_CONSENTS[consent],
                 suppressed=suppressed is not None,
                 rank=rank,
+                account=account,
+                last_inbound_at=None if wrote is None else from_ms(wrote),
             )
         )
     return found
