@@ -16,10 +16,13 @@ from router.core.keywords import KeywordTable
 from router.core.policy import read_policy
 from router.core.quiet_hours import QuietHours
 from router.core.rates import ChannelRules, read_channel_rules
-from router.limits import Limits
+from router.limits import Limits, LocalLimits
 from router.receive import Receiver
+from router.redis_client import open_redis
+from router.redis_limits import FallbackLimits, RedisLimits
+from router.redis_signals import RedisSignals
 from router.runtime import Runtime
-from router.settings import Settings, channel_settings, environment_flag, load_toml, missing_settings
+from router.settings import Settings, accounts_of, channel_settings, environment_flag, load_toml, missing_settings
 from router.signals import Signals
 from router.store.engine import Store
 from router.web.app import serve_web
@@ -27,9 +30,6 @@ from router.wire import HttpWire
 from router.worker import run_worker
 
 log = logging.getLogger(__name__)
-
-ACCOUNT = "main"
-"""The name of a channel's sole account, part of its webhook address."""
 
 _SHORTEST_KEY = 32
 
@@ -55,6 +55,7 @@ async def open_runtime(
     store = Store(settings.database_url)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(store.aclose)
+        limits, signals = await _shared(settings, stack)
         wire = await stack.enter_async_context(HttpWire())
         channels = _open_channels(settings, wire, environment)
         for accounts in channels.values():
@@ -69,29 +70,48 @@ async def open_runtime(
             rules=rules or read_channel_rules(load_toml("channels", settings)),
             specs={name: kind.spec for name, kind in REGISTRY.items()},
             channels=channels,
-            limits=Limits(),
-            signals=Signals(),
+            limits=limits,
+            signals=signals,
             key=_secret_key(settings, store),
             clock=clock,
         )
 
 
+async def _shared(settings: Settings, stack: contextlib.AsyncExitStack) -> tuple[Limits, Signals]:
+    """Limits and signals: in Redis where one is named, because other processes need them too; else in this process."""
+    if not settings.redis_url:
+        return LocalLimits(), Signals()
+    client = await stack.enter_async_context(open_redis(settings.redis_url))
+    signals = await stack.enter_async_context(RedisSignals(client))
+    limits: Limits = RedisLimits(client)
+    if settings.redis_down == "share":
+        limits = FallbackLimits(limits, LocalLimits(), share=settings.redis_share)
+    return limits, signals
+
+
 def _open_channels(
     settings: Settings, wire: HttpWire, environment: Mapping[str, str] | None
 ) -> dict[str, dict[str, Channel]]:
-    """One adapter for each channel that is set up; a half set-up one is off with one line that says what it lacks."""
+    """One adapter for each account that is set up; a half set-up one is off with one line that says what it lacks."""
     opened: dict[str, dict[str, Channel]] = {}
     for name, kind in REGISTRY.items():
-        found = channel_settings(kind.spec, environment)
-        missing = missing_settings(kind.spec, found)
-        if missing:
-            given = [setting.name for setting in kind.spec.settings if setting.required and setting.name in found]
-            if given:
-                log.warning("channel %s is off: set %s", name, " and ".join(missing))
-            continue
-        webhook = f"{settings.public_url.rstrip('/')}/hooks/{name}/{ACCOUNT}"
-        about = {"account": ACCOUNT, "webhook_url": webhook, "organization": settings.organization}
-        opened[name] = {ACCOUNT: kind({**found, **about}, wire)}
+        for account in accounts_of(kind.spec, environment):
+            found = channel_settings(kind.spec, environment, account=account)
+            missing = missing_settings(kind.spec, found, account=account)
+            if missing:
+                log.warning("channel %s (%s) is off: set %s", name, account, " and ".join(missing))
+                continue
+            about = {
+                "account": account,
+                "webhook_url": f"{settings.public_url.rstrip('/')}/hooks/{name}/{account}",
+                "organization": settings.organization,
+            }
+            try:
+                adapter = kind({**found, **about}, wire)
+            except BadInput as error:
+                log.warning("channel %s (%s) is off: %s", name, account, error)
+                continue
+            opened.setdefault(name, {})[account] = adapter
     return opened
 
 
@@ -137,4 +157,4 @@ async def serving(runtime: Runtime, *, host: str, port: int) -> AsyncIterator[st
             await runner.cleanup()
 
 
-__all__ = ["ACCOUNT", "open_runtime", "refuse_split_sqlite", "run_worker", "serving", "utc_now"]
+__all__ = ["open_runtime", "refuse_split_sqlite", "run_worker", "serving", "utc_now"]

@@ -11,25 +11,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterator
 
-from router.core.channel import Channel
-from router.core.errors import FailureClass, OutcomeUnknown, Refused, SendError, Unavailable
-from router.core.sms import count_segments
+from router.core.errors import Unavailable
+from router.core.model import Lane
+from router.guard import Guard
 from router.intent import Work, write_intent
-from router.letters import Claim, Letter, Writer, Writers
-from router.outcomes import Outcome, not_tried, outcome_of
+from router.letters import Claim, Writers
+from router.limits import Grant
+from router.outcomes import Outcome
 from router.runtime import Runtime
+from router.senders import Grants, Pool, Sender
+from router.sending import SLOW, Handed, Hands
 from router.signals import Wake
-from router.store.batches import Batch, lease_batch, let_go, rows_of_claim
+from router.store.batches import Batch, is_outranked, lease_batch, let_go, rows_of_claim
 
 log = logging.getLogger(__name__)
-
-START_WITHIN = 3.0
-"""Seconds after its claim in which a send may start (rule 8), on a monotonic clock started before the intent."""
-
-SLOW = 2.0
-"""Seconds an answer may take before we claim one row at a time (rule 8)."""
 
 MOST = 500
 """Most rows of one claim (rule 4)."""
@@ -43,31 +39,45 @@ PATIENCE = 10.0
 POLL = 1.5
 """Seconds between looks for work; signals shorten it (rule 11)."""
 
+GLANCE = 1.0
+"""Seconds between looks for a batch of a more urgent lane while one is being sent."""
 
-class Sender:
-    """Sends one account's deliveries, batch by batch. Several of them may run beside each other.
+ALL_LANES = (int(Lane.REPLY), int(Lane.NORMAL))
+BLASTS = (int(Lane.URGENT), int(Lane.NORMAL))
+REPLIES = (int(Lane.REPLY), int(Lane.REPLY))
 
-    `lanes` is how many requests it keeps under way at once.
+
+class Dispatcher:
+    """Sends one pool's deliveries, batch by batch. Several of them may run beside each other.
+
+    `requests` is how many it keeps under way at once, `lanes` the first and last of the lanes that it looks after.
     """
 
     def __init__(
-        self, runtime: Runtime, writers: Writers, channel: str, account: str, *, owner: str, lanes: int
+        self,
+        runtime: Runtime,
+        writers: Writers,
+        guard: Guard,
+        pool: Pool,
+        *,
+        owner: str,
+        requests: int,
+        lanes: tuple[int, int] = ALL_LANES,
     ) -> None:
         self._runtime = runtime
         self._writers = writers
-        self._channel = channel
-        self._account = account
-        self._adapter: Channel = runtime.channels[channel][account]
-        self._spec = self._adapter.spec
-        self._rules = runtime.rules[channel]
+        self._guard = guard
+        self._pool = pool
         self._owner = owner
+        self._requests = requests
         self._lanes = lanes
-        self._pace = float(lanes)
+        self._pace = float(requests)
         self._slowest = 0.0
+        self.hands = Hands(runtime, pool, requests=requests)
         self.stopping = asyncio.Event()
 
     async def run(self) -> None:
-        """Lease and send until told to stop; a database that is gone is waited for."""
+        """Lease and send until told to stop; a database or Redis that is gone is waited for."""
         signals, was_busy = self._runtime.signals, False
         while not self.stopping.is_set():
             try:
@@ -78,14 +88,23 @@ class Sender:
                     await signals.wait_for(Wake.SEND, POLL)
                 was_busy = busy
             except Unavailable as error:
-                log.warning("waiting for the database: %s", error)
+                log.warning("waiting: %s", error)
                 await asyncio.sleep(min(error.retry_after, 2.0))
 
     async def send_one_batch(self) -> bool:
-        """Lease the most urgent batch and send what it holds; False where there is none."""
+        """Lease the most urgent batch and send what it holds; False where there is none, or nobody to send it."""
         now = self._runtime.clock()
+        if not self._pool.alive(now):
+            return False
         batch = await self._runtime.store.transact(
-            lambda connection: lease_batch(connection, [self._channel], owner=self._owner, now=now)
+            lambda connection: lease_batch(
+                connection,
+                [self._pool.spec.name],
+                owner=self._owner,
+                now=now,
+                account=self._pool.account or None,
+                lanes=self._lanes,
+            )
         )
         if batch is None:
             return False
@@ -96,52 +115,91 @@ class Sender:
         """Claim, send and record until the batch has no row that may leave now, then let go of it."""
         previous: Claim | None = None
         done: list[Outcome] = []
+        glanced = time.monotonic()
+        yielding = False
         while True:
             # What is done is recorded at once; only with nothing to record may we wait for tokens.
-            tokens = self._tokens_now() or (0 if done else await self._tokens_soon())
-            work = await self._commit(batch, previous, done, tokens)
+            grants = Grants() if yielding else await self._tokens_now()
+            if not grants.total and not done and not yielding:
+                grants = await self._tokens_soon()
+            work = await self._commit(batch, previous, done, grants.total)
             if work is None:
+                await self._give_back(grants)
                 return
-            self._give_back(tokens - len(work.letters))
             if work.letters:
-                previous, done = work.claim, await self._send_all(work)
-            elif done and not tokens and not self.stopping.is_set():
+                handed = await self.hands.hand_over(work, grants)
+                previous, done = work.claim, handed.outcomes
+                self._learn(handed)
+                await self._guard.take(batch.campaign_id, handed.outcomes, self._pool, changed=handed.changed)
+            elif done and not grants.total and not self.stopping.is_set() and not yielding:
                 done = []
             else:
+                await self._give_back(grants)
                 break
+            await self._give_back(grants)
+            if batch.lane > Lane.REPLY and time.monotonic() - glanced > GLANCE:
+                glanced = time.monotonic()
+                yielding = await self._is_outranked(batch)
         await self._runtime.store.transact(lambda connection: let_go(connection, batch))
+
+    async def _is_outranked(self, batch: Batch) -> bool:
+        """Whether something more urgent waits that nobody else looks after."""
+        async with self._runtime.store.read() as connection:
+            return await is_outranked(connection, batch, first_lane=self._lanes[0], now=self._runtime.clock())
+
+    def _learn(self, handed: Handed) -> None:
+        """Without a rate of ours, claim what a second sends: enough to commit in bulk, little to be unsure of."""
+        tried = sum(outcome.was_tried for outcome in handed.outcomes)
+        self._slowest = handed.slowest
+        self._pace = max(self._requests, min(MOST, tried / max(handed.took, 0.001)))
 
     # ── tokens ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    @property
-    def _bucket(self) -> str:
-        return f"{self._channel}/{self._account}"
-
-    def _tokens_now(self) -> int:
-        """How many rows may leave at once, maybe 0 (rule 4)."""
+    async def _tokens_now(self) -> Grants:
+        """How many rows may leave at once, by sender, maybe none (rule 4)."""
+        grants = Grants()
         if self.stopping.is_set():
-            return 0
-        rate = self._rules.rate
-        wanted = 1 if self._slowest > SLOW else max(1, min(MOST, int(rate * AHEAD if rate else self._pace)))
-        return self._runtime.limits.take(self._bucket, wanted, rate=rate, burst=self._rules.burst)
+            return grants
+        now = self._runtime.clock()
+        alive = self._pool.alive(now)
+        for sender in alive:
+            rate = sender.rules.rate
+            wanted = max(1, min(MOST, int(rate * AHEAD if rate else self._pace)) // len(alive))
+            if self._slowest > SLOW:
+                wanted = 1
+            wanted = min(sender.standing.may_send(wanted, now), MOST - grants.total)
+            if wanted > 0:
+                grants.add(sender, (await self._ask(sender, wanted)).granted)
+        return grants
 
-    async def _tokens_soon(self) -> int:
-        """The same, waiting a while for the first; 0 where the bucket rests longer than a lease should be held."""
+    async def _ask(self, sender: Sender, wanted: int) -> Grant:
+        """Take tokens of one sender's bucket; none while nobody knows what is in it."""
+        spare = sender.spare if self._lanes[0] > Lane.REPLY else 0
+        try:
+            return await self._runtime.limits.take(sender.bucket, wanted, spare=spare)
+        except Unavailable as error:
+            log.warning("nothing is sent by %s: %s", sender.bucket.name, error)
+            return Grant(0, error.retry_after)
+
+    async def _tokens_soon(self) -> Grants:
+        """The same, waiting a while for the first; none where the buckets rest longer than a lease should be held."""
         until = time.monotonic() + PATIENCE
         while not self.stopping.is_set():
-            wait = self._runtime.limits.wait(self._bucket, rate=self._rules.rate)
-            if time.monotonic() + wait > until:
+            alive = self._pool.alive(self._runtime.clock())
+            wait = min([(await self._ask(sender, 0)).wait for sender in alive], default=POLL)
+            if not alive or time.monotonic() + wait > until:
                 await asyncio.sleep(min(wait, POLL))
-                return 0
+                return Grants()
             await asyncio.sleep(max(wait, 0.005))
-            granted = self._tokens_now()
-            if granted:
-                return granted
-        return 0
+            grants = await self._tokens_now()
+            if grants.total:
+                return grants
+        return Grants()
 
-    def _give_back(self, tokens: int) -> None:
-        if self._rules.rate and tokens:
-            self._runtime.limits.give_back(self._bucket, tokens)
+    async def _give_back(self, grants: Grants) -> None:
+        for sender, tokens in grants.rest().items():
+            if sender.rules.rate:
+                await self._runtime.limits.give_back(sender.bucket, tokens)
 
     # ── intent and outcome ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -151,7 +209,7 @@ class Sender:
         Rule 5: after a commit that failed to answer, the rows that carry the claim tell whether it took place.
         """
         [claim_id] = await self._runtime.store.take_ids(1)
-        claim = Claim(id=claim_id, batch=batch, account=self._account)
+        claim = Claim(id=claim_id, batch=batch)
         while True:
             claim.started = time.monotonic()
             work = Work(claim=claim, previous=previous, done=done, wanted=tokens, now=self._runtime.clock())
@@ -170,62 +228,3 @@ class Sender:
                     return await rows_of_claim(connection, claim.batch, claim.id) > 0
             except Unavailable:
                 continue
-
-    # ── send ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    async def _send_all(self, work: Work) -> list[Outcome]:
-        """Send the letters of a claim, `lanes` at a time, none after its time is over."""
-        assert work.writer is not None, "letters come with their writer"
-        done: list[Outcome] = []
-        letters = iter(work.letters)
-        self._slowest = 0.0
-        began = time.monotonic()
-        async with asyncio.TaskGroup() as lanes:
-            for _ in range(min(self._lanes, len(work.letters))):
-                lanes.create_task(self._send_lane(work.claim, work.writer, letters, done))
-        took = time.monotonic() - began
-        # Without a rate of ours, claim what a second sends: enough to commit in bulk, little to be unsure of.
-        tried = sum(outcome.was_tried for outcome in done)
-        self._pace = max(self._lanes, min(MOST, tried / max(took, 0.001)))
-        return done
-
-    async def _send_lane(self, claim: Claim, writer: Writer, letters: Iterator[Letter], done: list[Outcome]) -> None:
-        for letter in letters:
-            outcome = await self._send(claim, writer, letter)
-            done.append(outcome)
-
-    async def _send(self, claim: Claim, writer: Writer, letter: Letter) -> Outcome:
-        clock, policy = self._runtime.clock, self._runtime.policy.retry
-        now = clock()
-        began = time.monotonic()
-        late = began - claim.started > START_WITHIN
-        if late or self._is_withdrawn(claim.batch, letter) or self._runtime.limits.is_paused(self._bucket):
-            return not_tried(letter, now)
-        try:
-            message = writer.write(letter, now)
-        except Exception:
-            # Words that cannot be put together for this one member; the others shall have theirs.
-            log.exception("campaign %s cannot be put into words for delivery %s", claim.batch.campaign_id, letter.ref)
-            return outcome_of(letter, Refused(FailureClass.CONTENT, "render"), now, policy)
-        if self._spec.counts_segments and self._rules.rate:
-            self._give_back(1 - count_segments(message.text).segments)
-        try:
-            return outcome_of(letter, await self._adapter.send(message), now, policy)
-        except SendError as error:
-            outcome = outcome_of(letter, error, clock(), policy)
-            if outcome.next is not None and outcome.next.pause is not None:
-                self._runtime.limits.pause(self._bucket, outcome.next.pause.total_seconds())
-            return outcome
-        except Exception:
-            # A bug of the adapter's own: nobody knows how far it got, so it may have been sent.
-            log.exception("channel %s failed in a way its contract does not know", self._channel)
-            return outcome_of(letter, OutcomeUnknown("adapter"), clock(), policy)
-        finally:
-            self._slowest = max(self._slowest, time.monotonic() - began)
-
-    def _is_withdrawn(self, batch: Batch, letter: Letter) -> bool:
-        signals = self._runtime.signals
-        address = letter.allow.address
-        return batch.campaign_id in signals.halted or (
-            letter.text is None and (address.hash, address.channel) in signals.revoked
-        )

@@ -66,7 +66,7 @@ def plan_of(runtime: Runtime, ask: Ask, *, earliest: datetime, expires_at: datet
             for name, spec in worded.items()
             if spec.templates and not _has_templates(ask, name)
         },
-        barred={name: tuple(rules.no_asks_to) for name in worded if (rules := runtime.rules[name]).no_asks_to},
+        barred={name: tuple(rules.no_asks_to) for name in worded if (rules := runtime.rules_of(name)).no_asks_to},
         earliest=earliest,
         expires_at=expires_at,
         starts_at_local=ask.starts_at_local,

@@ -37,10 +37,6 @@ class Letter:
     expires_at: datetime | None
     text: str | None = None
     """Words of its own, for the answer to a keyword; the campaign's words where None."""
-    account: str = ""
-    """Which account of the channel sends it, and …"""
-    sender: str = ""
-    """… which of its numbers or names; set when it is about to leave."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,7 +45,6 @@ class Claim:
 
     id: int
     batch: Batch
-    account: str
     started: float = 0.0
     """Monotonic seconds, taken before the intent (rule 8)."""
 
@@ -70,10 +65,10 @@ class Writer:
         self._urgent = ask.urgent
         self._topic = f"ask{campaign_id}"
 
-    def write(self, letter: Letter, now: datetime) -> OutboundMessage:
-        """The message as it leaves."""
+    def write(self, letter: Letter, now: datetime, *, sender: str = "") -> OutboundMessage:
+        """The message as it leaves; `sender` is which of the adapter's `senders` it leaves from."""
         if letter.text is not None:
-            return self._answer(letter, letter.text, now)
+            return self._answer(letter, letter.text, now, sender)
         member, spec = letter.member, self._spec
         unsubscribe = ""
         if spec.html:
@@ -97,11 +92,11 @@ class Writer:
             topic=self._topic,
             valid_seconds=letter.valid_seconds,
             unsubscribe_url=unsubscribe,
-            sender=letter.sender,
+            sender=sender,
             now=now,
         )
 
-    def _answer(self, letter: Letter, text: str, now: datetime) -> OutboundMessage:
+    def _answer(self, letter: Letter, text: str, now: datetime, sender: str) -> OutboundMessage:
         """Words of its own: the answer to what somebody has just written."""
         unsubscribe = ""
         if self._spec.html:
@@ -116,7 +111,7 @@ class Writer:
             urgent=True,
             valid_seconds=letter.valid_seconds,
             unsubscribe_url=unsubscribe,
-            sender=letter.sender,
+            sender=sender,
             now=now,
         )
 

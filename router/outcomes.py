@@ -10,11 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.channel import Sent
 from router.core.delivery import Next, Step, after_send_error
-from router.core.errors import OutcomeUnknown, SendError
+from router.core.errors import FailureClass, Moved, OutcomeUnknown, SendError
 from router.core.model import DeliveryStatus, Lane, Reason
 from router.core.policy import RetryPolicy
 from router.hops import IDS_PER_HOP, Failed, take_next_hop
 from router.letters import Claim, Letter
+from router.reach import move_address, note_unreachable, notify_unknown_code
 from router.runtime import Runtime
 from router.stops import bury_address, cancel_queued, suppress
 from router.store.batches import reopen, write_attempts
@@ -33,6 +34,8 @@ class Outcome:
     sent: Sent | None = None
     error: SendError | None = None
     next: Next | None = None
+    account: str = ""
+    """The account, or account and number, that sent it."""
 
     @property
     def is_unknown(self) -> bool:
@@ -44,14 +47,31 @@ class Outcome:
         return self.sent is not None or self.error is not None
 
 
-def outcome_of(letter: Letter, result: Sent | SendError, at: datetime, policy: RetryPolicy) -> Outcome:
-    """Turn the adapter's answer into what is to be recorded."""
+def outcome_of(
+    letter: Letter,
+    result: Sent | SendError,
+    at: datetime,
+    policy: RetryPolicy,
+    *,
+    account: str = "",
+    others: bool = False,
+    daily_reset: datetime | None = None,
+) -> Outcome:
+    """Turn the adapter's answer into what is to be recorded; the rest is as `core.delivery` wants it."""
     if isinstance(result, Sent):
-        return Outcome(letter, at, sent=result)
+        return Outcome(letter, at, sent=result, account=account)
     if isinstance(result, OutcomeUnknown):
-        return Outcome(letter, at, error=result)
-    step = after_send_error(result, attempts=letter.attempts, now=at, expires_at=letter.expires_at, policy=policy)
-    return Outcome(letter, at, error=result, next=step)
+        return Outcome(letter, at, error=result, account=account)
+    step = after_send_error(
+        result,
+        attempts=letter.attempts,
+        now=at,
+        expires_at=letter.expires_at,
+        policy=policy,
+        others=others,
+        daily_reset=daily_reset,
+    )
+    return Outcome(letter, at, error=result, next=step, account=account)
 
 
 def not_tried(letter: Letter, at: datetime) -> Outcome:
@@ -82,11 +102,23 @@ async def record(
     for outcome in outcomes:
         if outcome.next is None:
             continue
+        await _remark(connection, outcome, runtime, now)
         if outcome.next.step is Step.REQUEUE:
             await book.requeue(outcome, outcome.next)
         elif await book.end(outcome, outcome.next, now):
             hop_ids, ids = ids[:IDS_PER_HOP], ids[IDS_PER_HOP:]
             await _follow_up(runtime, connection, claim, outcome, outcome.next, hop_ids, moves, now)
+
+
+async def _remark(connection: AsyncConnection, outcome: Outcome, runtime: Runtime, now: datetime) -> None:
+    """What a failure says of the address and of the provider, beside what becomes of the message."""
+    error, address = outcome.error, outcome.letter.allow.address
+    if isinstance(error, Moved):
+        await move_address(runtime, connection, address, error.to)
+    elif error is not None and error.failure is FailureClass.RECIPIENT_TRANSIENT:
+        await note_unreachable(runtime, connection, address.hash, address.channel, now=now)
+    elif error is not None and error.failure is FailureClass.UNKNOWN:
+        await notify_unknown_code(connection, address.channel, error.code, now=now)
 
 
 async def _follow_up(
@@ -144,7 +176,7 @@ class _Book:
                 continue
             letter = outcome.letter
             rows.append(
-                (letter.ref.month, letter.ref.id, letter.attempts, self._claim.account, kind, failure, code,
+                (letter.ref.month, letter.ref.id, letter.attempts, outcome.account[:64], kind, failure, code,
                  provider_id, to_ms(outcome.at))
             )  # fmt: skip
         await write_attempts(self._connection, rows)

@@ -152,7 +152,7 @@ class _Count:
         cost: Counter[str] = Counter()
         seconds = 0.0
         for channel, units in self.units.items():
-            rules = self.runtime.rules[channel]
+            rules = self.runtime.rules_of(channel)
             cost[rules.currency] += units * rules.price  # type: ignore[assignment]
             if rules.rate:
                 seconds = max(seconds, units / rules.rate)

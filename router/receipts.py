@@ -16,7 +16,9 @@ from router.core.delivery import REFUNDED, Next, advance, after_receipt
 from router.core.errors import FailureClass
 from router.core.model import DeliveryRef, DeliveryStatus, Lane, Reason
 from router.hops import IDS_PER_HOP, Failed, take_next_hop
+from router.reach import note_unreachable, notify_unknown_code
 from router.runtime import Runtime
+from router.senders import next_day
 from router.stops import bury_address, cancel_queued, suppress
 from router.store.budgets import refund
 from router.store.bulk import for_update, in_numbers, insert_new_rows, numbers
@@ -161,13 +163,25 @@ async def _follow_up(
     """The provider had taken it and it reached nobody: refund, and take the next hop where there is one."""
     campaign = await lock_campaign(connection, row.campaign_id)
     expires_at = campaign.expires_at if campaign else now
-    step: Next = after_receipt(what.failure, hop=row.hop, now=now, expires_at=expires_at, policy=runtime.policy.retry)
+    daily = runtime.rules_of(row.channel).daily
+    step: Next = after_receipt(
+        what.failure,
+        hop=row.hop,
+        now=now,
+        expires_at=expires_at,
+        policy=runtime.policy.retry,
+        daily_reset=next_day(daily, now) if daily else None,
+    )
     if row.costs:
         await refund(connection, [(row.member_id, row.id)])
     address_hash = await connection.scalar(text("SELECT hash FROM address WHERE id = :id"), {"id": row.address_id})
     if address_hash is not None and step.suppress:
         channels = await suppress(runtime, connection, address_hash, row.channel, reason="provider", now=now)
         await cancel_queued(connection, address_hash, channels, moves, now=now)
+    if address_hash is not None and what.failure is FailureClass.RECIPIENT_TRANSIENT:
+        await note_unreachable(runtime, connection, address_hash, row.channel, now=now)
+    if what.failure is FailureClass.UNKNOWN:
+        await notify_unknown_code(connection, row.channel, what.code, now=now)
     if address_hash is not None and step.address_dead:
         await bury_address(connection, address_hash, row.channel)
     lane = await connection.scalar(

@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from router.core.channel import Event, GroupEvent, Inbound, OptOut, Receipt, Received
 from router.core.errors import Unavailable
 from router.core.model import DeliveryRef
+from router.groups import apply_group_event
 from router.receipts import Arrived, apply_receipts, ids_needed
 from router.replies import IDS_PER_EVENT, Silence, apply_inbound, apply_opt_out, silence
 from router.runtime import Runtime
@@ -80,7 +81,7 @@ class Receiver:
         waiting = _Waiting(channel, account, received.events, now)
         self._queue.put_nowait(waiting)
         for one in await waiting.done:
-            await self._enforce(one)
+            await self._enforce(one, self._runtime.specs[channel].start_within + 0.5)
 
     async def unsubscribe(self, ref: DeliveryRef, now: datetime) -> str | None:
         """One-click unsubscribe (RFC 8058): silence that delivery's address; its channel, None for a stranger."""
@@ -104,7 +105,7 @@ class Receiver:
                 self._runtime, connection, hash_, channel, ids, reason="unsubscribe", source="one-click", now=now
             )
 
-        await self._enforce(await self._runtime.store.transact(work))
+        await self._enforce(await self._runtime.store.transact(work), STOP_WAIT)
         return str(channel)
 
     # ── group commit ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -177,6 +178,9 @@ class Receiver:
         moves: Moves,
     ) -> Silence | None:
         if isinstance(event, GroupEvent):
+            await apply_group_event(
+                self._runtime, connection, waiting.channel, waiting.account, event, ids, now=waiting.now
+            )
             return None
         if isinstance(event, OptOut):
             return await apply_opt_out(self._runtime, connection, waiting.channel, event, ids, now=waiting.now)
@@ -184,8 +188,11 @@ class Receiver:
             self._runtime, connection, waiting.channel, waiting.account, event, ids, moves, now=waiting.now
         )
 
-    async def _enforce(self, silent: Silence) -> None:
-        """Transaction B of rule 18, then wait until what is in flight has left or can no longer start."""
+    async def _enforce(self, silent: Silence, wait: float) -> None:
+        """Transaction B of rule 18, then wait until what is in flight has left or can no longer start.
+
+        `wait` is in seconds: the window in which a send may start on this channel, and a little.
+        """
         now = self._runtime.clock()
 
         async def work(connection: AsyncConnection) -> list[tuple[int, int]]:
@@ -195,7 +202,7 @@ class Receiver:
             return flying
 
         flying = await self._runtime.store.transact(work)
-        until = time.monotonic() + STOP_WAIT
+        until = time.monotonic() + wait
         while flying and time.monotonic() < until:
             await asyncio.sleep(0.05)
             async with self._runtime.store.read() as connection:

@@ -10,10 +10,12 @@ from typing import NamedTuple
 from sqlalchemy import insert, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from router.binding import bind_address
 from router.core.address import address_hash
 from router.core.answers import answer
 from router.core.ask import Ask, Text
 from router.core.channel import Inbound, OptOut
+from router.core.join_links import read_join_token
 from router.core.keywords import classify
 from router.core.model import AskKind, CampaignStatus, DeliveryStatus, Lane
 from router.runtime import Runtime
@@ -60,7 +62,11 @@ async def apply_inbound(
     """Keep what somebody wrote and do what it says, once however often the provider delivers it."""
     numbers_ = iter(ids)
     hash_ = address_hash(runtime.key, runtime.specs[channel].address_kind, event.sender)
+    if event.payload and not event.group:
+        await _follow_link(runtime, connection, channel, account, event, numbers_, now)
     owners = await _owners(connection, hash_, channel)
+    if owners and not event.group:
+        await _heard(connection, hash_, channel, event.at)
     intent = event.keyword.value if event.keyword else classify(event.text, table=runtime.keywords).kind
     row = (
         next(numbers_), channel, account, event.event_id[:200], hash_, owners[0].member_id if owners else None,
@@ -77,8 +83,8 @@ async def apply_inbound(
         case "help" | "none":
             pass
         case _:
-            await _act(connection, channel, owners, numbers_, intent, event, now)
-    if intent in ("stop", "start", "help") and not event.provider_answers and owners:
+            await _act(runtime, connection, channel, owners, numbers_, intent, event, now)
+    if intent in ("stop", "start", "help") and not event.provider_answers and owners and not event.group:
         words = answer(
             intent,
             locale=owners[0].locale,
@@ -197,7 +203,37 @@ async def _consent(
     )
 
 
+async def _follow_link(
+    runtime: Runtime,
+    connection: AsyncConnection,
+    channel: str,
+    account: str,
+    event: Inbound,
+    ids: Iterator[int],
+    now: datetime,
+) -> None:
+    """Somebody opened a chat with us by their own link (``t.me/BOT?start=TOKEN``): it is theirs from now on."""
+    member_id = read_join_token(runtime.key, event.payload, now)
+    if member_id is not None:
+        await bind_address(
+            runtime, connection, member_id, channel, account, event.sender, ids,
+            source=f"opened the chat on {channel} by their own link", wording=event.text, now=now,
+        )  # fmt: skip
+
+
+async def _heard(connection: AsyncConnection, hash_: str, channel: str, at: datetime) -> None:
+    """They wrote from there just now: it works, and the provider lets us answer freely for a while."""
+    await connection.execute(
+        text(
+            "UPDATE address SET last_inbound_at = :at, failures = 0, failing_since = NULL"
+            " WHERE hash = :hash AND channel = :channel"
+        ),
+        {"at": to_ms(at), "hash": hash_, "channel": channel},
+    )
+
+
 async def _act(
+    runtime: Runtime,
     connection: AsyncConnection,
     channel: str,
     owners: Sequence[Owner],
@@ -206,10 +242,19 @@ async def _act(
     event: Inbound,
     now: datetime,
 ) -> None:
-    """A keyword that answers an ask is an action on the last campaign that reached this person here."""
+    """A keyword that answers an ask is an action on the message it answers, or on the last that reached them here."""
     if not owners:
         return
     member_id = owners[0].member_id
+    if event.delivery is not None:
+        answered = await _answered(runtime, connection, channel, owners, event)
+        if answered is not None:
+            campaign_id, member_id = answered
+            # The same button pressed twice is one answer.
+            name = f"{campaign_id}:{member_id}:{kind}"
+            row = (next(ids), member_id, campaign_id, kind, "button", name, to_ms(event.at))
+            await insert_new_rows(connection, action, _ACTION, [row], returning="id")
+            return
     months = [now.year * 100 + now.month, (now.year * 12 + now.month - 2) // 12 * 100 + (now.month - 2) % 12 + 1]
     campaign_id = await connection.scalar(
         text(
@@ -220,8 +265,32 @@ async def _act(
         {"member": member_id, "months": numbers(connection, months), "channel": channel},
     )
     row = (next(ids), member_id, campaign_id or 0, kind, "keyword", event.event_id[:200], to_ms(event.at))
-    columns = ("id", "member_id", "campaign_id", "kind", "source", "external_id", "at")
-    await insert_new_rows(connection, action, columns, [row], returning="id")
+    await insert_new_rows(connection, action, _ACTION, [row], returning="id")
+
+
+_ACTION = ("id", "member_id", "campaign_id", "kind", "source", "external_id", "at")
+
+
+async def _answered(
+    runtime: Runtime, connection: AsyncConnection, channel: str, owners: Sequence[Owner], event: Inbound
+) -> tuple[int, int] | None:
+    """The campaign whose message this answers, and who of the owners answers; None where it went to somebody else."""
+    assert event.delivery is not None
+    row = (
+        await connection.execute(
+            text(
+                "SELECT d.campaign_id, d.member_id, a.hash FROM delivery d LEFT JOIN address a ON a.id = d.address_id"
+                " WHERE d.month = :month AND d.id = :id"
+            ),
+            {"month": event.delivery.month, "id": event.delivery.id},
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    if event.group:
+        chat = address_hash(runtime.key, runtime.specs[channel].address_kind, event.group)
+        return (row.campaign_id, owners[0].member_id) if row.hash == chat else None
+    return next(((row.campaign_id, owner.member_id) for owner in owners if owner.member_id == row.member_id), None)
 
 
 async def _answer(

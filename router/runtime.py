@@ -10,7 +10,7 @@ from router.core.channel import Channel, ChannelSpec
 from router.core.keywords import KeywordTable
 from router.core.policy import Policy
 from router.core.quiet_hours import QuietHours
-from router.core.rates import ChannelRules
+from router.core.rates import UNTOLD, ChannelRules
 from router.limits import Limits
 from router.settings import Settings
 from router.signals import Signals
@@ -38,3 +38,7 @@ class Runtime:
     """The installation's secret: signs links and hashes addresses."""
     clock: Callable[[], datetime]
     """Aware UTC now. Called once per entry point; what lies below gets `now` as an argument."""
+
+    def rules_of(self, channel: str) -> ChannelRules:
+        """The rules of a channel; slow and careful ones where ``config/channels.toml`` has none for it."""
+        return self.rules.get(channel, UNTOLD)

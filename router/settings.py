@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -35,6 +36,13 @@ class Settings(BaseSettings):
         "http://127.0.0.1:8080", description="The address under which members and providers reach this installation"
     )
     organization: str = Field("Our movement", description="The sender's name in every message")
+    redis_url: str = Field(
+        "", description="redis://… for limits and signals that several workers share; empty where there is one process"
+    )
+    redis_down: Literal["wait", "share"] = Field(
+        "wait", description="Without Redis: `wait` until it is back, or go on with a `share` of each rate"
+    )
+    redis_share: float = Field(0.2, description="The share of each rate that is safe for one process alone", gt=0, le=1)
     postal_address: str = Field("", description="Postal address at the foot of emails (CAN-SPAM, CASL)")
     help_contact: str = Field("", description="Whom HELP names: a phone number, mailbox or page")
     default_region: str = Field("US", description="Country of phone numbers written without +, ISO 3166 two letters")
@@ -69,23 +77,43 @@ def load_toml(name: str, settings: Settings) -> dict[str, Any]:
         raise BadInput(f"cannot be read: {error.strerror}", place=str(path)) from None
 
 
-def channel_settings(spec: ChannelSpec, environment: Mapping[str, str] | None = None) -> dict[str, str]:
-    """What the environment says for one channel: ``OUTREACH_<CHANNEL>_<SETTING>``, defaults filled in.
+MAIN = "main"
+"""The account that ``OUTREACH_<CHANNEL>_<SETTING>`` speaks of."""
+
+_ACCOUNT = re.compile(r"[A-Z0-9]+(?:_[A-Z0-9]+)*")
+
+
+def variable(channel: str, account: str, setting: str) -> str:
+    """The environment variable of one setting: ``OUTREACH_SMS_AUTH_TOKEN``, ``OUTREACH_SMS__BACKUP__AUTH_TOKEN``."""
+    middle = "_" if account == MAIN else f"__{account}__"
+    return f"OUTREACH_{channel}{middle}{setting}".upper()
+
+
+def channel_settings(
+    spec: ChannelSpec, environment: Mapping[str, str] | None = None, *, account: str = MAIN
+) -> dict[str, str]:
+    """What the environment says for one account of a channel, defaults filled in.
 
     A required setting that is missing stays out of the result; `missing_settings` names it.
     """
     env = os.environ if environment is None else environment
-    found = {}
-    for setting in spec.settings:
-        value = env.get(f"OUTREACH_{spec.name}_{setting.name}".upper(), setting.default)
-        if value:
-            found[setting.name] = value
-    return found
+    found = {one.name: env.get(variable(spec.name, account, one.name)) or one.default for one in spec.settings}
+    return {name: value for name, value in found.items() if value}
 
 
-def missing_settings(spec: ChannelSpec, found: Mapping[str, str]) -> list[str]:
-    """The environment variables that must be set before this channel can work."""
-    return [f"OUTREACH_{spec.name}_{s.name}".upper() for s in spec.settings if s.required and not found.get(s.name)]
+def accounts_of(spec: ChannelSpec, environment: Mapping[str, str] | None = None) -> list[str]:
+    """The accounts of a channel of which the environment says anything."""
+    env = os.environ if environment is None else environment
+    prefix = f"OUTREACH_{spec.name}__".upper()
+    named = {name.removeprefix(prefix).partition("__")[0] for name in env if name.startswith(prefix)}
+    others = sorted(name.lower() for name in named if _ACCOUNT.fullmatch(name) and name != MAIN.upper())
+    is_set_up = any(env.get(variable(spec.name, MAIN, one.name)) for one in spec.settings)
+    return [MAIN, *others] if is_set_up else others
+
+
+def missing_settings(spec: ChannelSpec, found: Mapping[str, str], *, account: str = MAIN) -> list[str]:
+    """The environment variables that must be set before this account can work."""
+    return [variable(spec.name, account, one.name) for one in spec.settings if one.required and not found.get(one.name)]
 
 
 def environment_flag(name: str) -> bool:
@@ -94,11 +122,14 @@ def environment_flag(name: str) -> bool:
 
 
 __all__ = [
+    "MAIN",
     "Settings",
+    "accounts_of",
     "channel_settings",
     "data_folder",
     "environment_flag",
     "load_settings",
     "load_toml",
     "missing_settings",
+    "variable",
 ]

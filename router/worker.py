@@ -7,24 +7,38 @@ import contextlib
 import logging
 import os
 import secrets
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
 
 from sqlalchemy import text
 
+from router.core.channel import Listening
 from router.core.errors import Unavailable
-from router.dispatch import POLL, Sender
+from router.core.standing import rebalance
+from router.dispatch import BLASTS, POLL, REPLIES, Dispatcher
 from router.fanout import next_route, route_range_of
+from router.guard import Guard
 from router.launch import finish_done_campaigns, start_due_campaigns
 from router.letters import Writers
+from router.listen import Listener
 from router.receipts import close_unknowns, retry_parked
+from router.receive import Receiver
 from router.runtime import Runtime
+from router.senders import Pool, pools_of
 from router.signals import Wake
 from router.stops import withdraw_batch
 
 log = logging.getLogger(__name__)
 
-SENDERS = 3
-"""Senders of an account without a rate of ours: while one commits, the others send (two to four, rule 4)."""
+BESIDE = 3
+"""Dispatchers of a pool without a rate of ours: while one commits, the others send (two to four, rule 4)."""
+
+FOR_REPLIES = 2
+"""Requests at once that are kept for answers, so that no blast is ever in their way."""
+
+HEED = 5.0
+"""Seconds between looks at how other processes' senders do."""
 
 GRACE = 10.0
 """Seconds after which a stopping worker leaves what is still in the air to its successor."""
@@ -46,51 +60,77 @@ async def run_worker(runtime: Runtime, *, until_idle: bool = False, stop: asynci
 
 
 class Worker:
-    """One worker process: a scheduler, a router, senders for each account, a sweeper."""
+    """One worker process: a scheduler, a router, dispatchers for each pool of senders, a sweeper."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self.owner = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._senders = self._make_senders()
+        self._guard = Guard(runtime)
+        self._pools = pools_of(runtime)
+        self._dispatchers = self._make_dispatchers()
 
-    def _make_senders(self) -> list[Sender]:
+    def _make_dispatchers(self) -> list[Dispatcher]:
         writers = Writers(self._runtime)
-        senders = []
-        for channel, accounts in self._runtime.channels.items():
-            rules = self._runtime.rules[channel]
-            beside = 1 if rules.rate else min(SENDERS, rules.concurrency)
-            for account in accounts:
-                senders += [
-                    Sender(
-                        self._runtime,
-                        writers,
-                        channel,
-                        account,
-                        owner=f"{self.owner}-{channel}-{account}-{place}",
-                        lanes=max(1, rules.concurrency // beside),
+        made = []
+        for pool in self._pools:
+            limited = any(sender.rules.rate for sender in pool.senders)
+            beside = 1 if limited else min(BESIDE, pool.rules.concurrency)
+            each = max(1, pool.rules.concurrency // beside)
+            wanted = [(f"blast{place}", each, BLASTS) for place in range(beside)]
+            for name, requests, lanes in [*wanted, ("reply", FOR_REPLIES, REPLIES)]:
+                owner = f"{self.owner}-{pool.name}-{name}"
+                made.append(
+                    Dispatcher(
+                        self._runtime, writers, self._guard, pool, owner=owner[:64], requests=requests, lanes=lanes
                     )
-                    for place in range(beside)
-                ]
-        return senders
+                )
+        return made
 
     async def run(self) -> None:
         """Run every loop until `stop`."""
-        loops: list[Callable[[], Awaitable[None]]] = [self._schedule, self._route, self._sweep]
-        loops += [sender.run for sender in self._senders]
+        loops: list[Callable[[], Awaitable[None]]] = [self._schedule, self._route, self._sweep, self._heed]
+        loops += [dispatcher.run for dispatcher in self._dispatchers]
         self._tasks = [asyncio.ensure_future(loop()) for loop in loops]
         try:
-            await asyncio.gather(*self._tasks)
+            async with self._listening():
+                await asyncio.gather(*self._tasks)
         finally:
             for task in self._tasks:
                 task.cancel()
 
+    @contextlib.asynccontextmanager
+    async def _listening(self) -> AsyncIterator[None]:
+        """Listen to the accounts that want it, beside everything else."""
+        wanted = [
+            (channel, account)
+            for channel, accounts in self._runtime.channels.items()
+            for account, adapter in accounts.items()
+            if isinstance(adapter, Listening) and adapter.listens
+        ]
+        if not wanted:
+            yield
+            return
+        async with Receiver(self._runtime).running() as receiver:
+            listeners = [
+                Listener(self._runtime, receiver, channel, account, owner=self.owner) for channel, account in wanted
+            ]
+            tasks = [asyncio.create_task(listener.run()) for listener in listeners]
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+                for listener in listeners:
+                    await listener.let_go()
+
     async def stop(self) -> None:
         """Finish what is in the air, give the rest back, then return; what takes longer than `GRACE` is left."""
         self._stopping.set()
-        for sender in self._senders:
-            sender.stopping.set()
+        for dispatcher in self._dispatchers:
+            dispatcher.stopping.set()
         for _ in range(len(self._tasks)):
             self._runtime.signals.wake()
         _, late = await asyncio.wait(self._tasks, timeout=GRACE) if self._tasks else ((), ())
@@ -129,6 +169,31 @@ class Worker:
             return settled > 0 or await close_unknowns(self._runtime, now=now) > 0
 
         await self._repeat(once, None, pause=SWEEP)
+
+    async def _heed(self) -> None:
+        """Learn how other processes' senders do, and move weight between those of a pool."""
+        policy = self._runtime.policy.breaker
+        since: datetime | None = None
+        shifted = drifted = time.monotonic()
+
+        async def once() -> bool:
+            nonlocal since, shifted, drifted
+            since = await self._guard.read(self._pools, since)
+            if time.monotonic() - shifted >= policy.shift_seconds:
+                shifted = time.monotonic()
+                drift = shifted - drifted >= policy.drift_seconds
+                drifted = shifted if drift else drifted
+                await self._rebalance(drift=drift)
+            return False
+
+        await self._repeat(once, None, pause=HEED)
+
+    async def _rebalance(self, *, drift: bool) -> None:
+        pools: list[Pool] = [pool for pool in self._pools if len(pool.senders) > 1]
+        for pool in pools:
+            standings = [sender.standing for sender in pool.senders]
+            if rebalance(standings, self._runtime.policy.breaker, drift=drift):
+                await self._guard.write(pool.senders)
 
     async def _repeat(self, once: Callable[[], Awaitable[bool]], wake: Wake | None, *, pause: float) -> None:
         """Call `once` again and again; rest where it found nothing to do or the database is gone, until `wake`."""

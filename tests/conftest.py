@@ -10,7 +10,8 @@ import pytest
 
 from router.store.engine import Store
 from router.store.migrate import migrate
-from tests.support import postgres
+from tests.support.databases import Databases
+from tests.support.postgres import admin_url
 
 pytest_plugins = ["tests.strict"]
 
@@ -39,12 +40,19 @@ def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
     return f"sqlite:///{path}"
 
 
-@pytest.fixture
-def postgresql_url() -> Iterator[str]:
-    """A fresh, migrated PostgreSQL ledger."""
-    if postgres.admin_url() is None:
+@pytest.fixture(scope="session")
+def databases() -> Iterator[Databases]:
+    """The PostgreSQL databases of this run."""
+    if admin_url() is None:
         pytest.skip("no PostgreSQL: install it, or set OUTREACH_TEST_DATABASE_URL")
-    with postgres.FreshDatabase() as url:
+    with Databases() as databases:
+        yield databases
+
+
+@pytest.fixture
+def postgresql_url(databases: Databases) -> Iterator[str]:
+    """A fresh, migrated PostgreSQL ledger."""
+    with databases.fresh() as url:
         yield url
 
 

@@ -1,7 +1,8 @@
 """Simulated phones: they show what arrived, answer by script or by hand, and Twilio keeps their opt-outs.
 
 Keywords and what Twilio does about them: https://help.twilio.com/articles/223134027 (default handling of STOP, START
-and HELP). The confirmation is Twilio's own; our program must not send another.
+and HELP). The confirmation is Twilio's own; our program must not send another. This holds for SMS: WhatsApp, whose
+addresses begin with ``whatsapp:``, passes keywords on like any words.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from twilio.request_validator import RequestValidator
 
 from channels.sandbox.callbacks import Answer, Post
 from channels.sandbox.memory import Entry
+from channels.sandbox.twilio_content import QuickReply
 from channels.sandbox.world import World
 
 STOP_WORDS = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "END", "QUIT", "CANCEL", "REVOKE", "OPTOUT"})
@@ -30,6 +32,9 @@ CONFIRMATIONS = {
     "Reply STOP to unsubscribe. Msg&Data Rates May Apply.",
     "HELP": "Reply STOP to unsubscribe. Msg&Data Rates May Apply.",
 }
+WHATSAPP = "whatsapp:"
+WINDOW = 86_400.0
+"""Seconds after a person's last words in which WhatsApp lets a business answer freely."""
 _PHONE = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
 _TWIML_MESSAGE = re.compile(r"<Message\b[^>]*>(.*?)</Message>", re.DOTALL)
 _TAG = re.compile(r"<[^>]*>")
@@ -76,6 +81,10 @@ class Phones:
         self._replies: Counter[str] = Counter()
         self._run = secrets.token_hex(10)
         self._count = 0
+        self._wrote: dict[tuple[str, str], float] = {}
+        self._under: dict[str, tuple[int, tuple[QuickReply, ...]]] = {}
+        self.whatsapp_webhook = ""
+        """Where what is written over WhatsApp is posted; "" posts it nowhere."""
         self.inbound: deque[InboundSms] = deque(maxlen=20_000)
         """What phones sent, oldest first."""
 
@@ -83,33 +92,68 @@ class Phones:
         """Whether this phone told this number of ours to stop."""
         return (sender, phone) in self._blocked
 
-    def arrived(self, phone: str, sender: str, text: str, number: int, code: int) -> None:
+    def in_window(self, phone: str, sender: str) -> bool:
+        """Whether this phone wrote to this number of ours within the last day."""
+        at = self._wrote.get((sender, phone))
+        return at is not None and self._world.clock() - at < WINDOW
+
+    def arrived(
+        self,
+        phone: str,
+        sender: str,
+        text: str,
+        number: int,
+        code: int,
+        *,
+        buttons: tuple[QuickReply, ...] = (),
+        picture: str = "",
+    ) -> None:
         """A text was accepted for a phone: show it, and let its owner answer if the script says so."""
         now = self._world.clock()
-        self._world.memory.note("phone", phone, Entry("arrived", text, now, number), sender)
+        shown = text
+        if buttons or picture:
+            shown = "\n".join(filter(None, (picture, text, " ".join(f"[{button.title}]" for button in buttons))))
+        self._world.memory.note("phone", phone, Entry("arrived", shown, now, number), sender)
         if code:
             self._world.memory.note("phone", phone, Entry("note", f"did not arrive ({code})", now))
             return
+        if buttons:
+            self._under[phone] = (number, buttons)
         answer = self._script(phone)
         if answer:
             self._replies[phone] += 1
-            self._world.callbacks.schedule(
-                self._world.knobs.reply_delay,
-                partial(self._write, phone, sender, answer),
-                partial(self._twiml, phone, sender),
-            )
+            self._send(self._world.knobs.reply_delay, phone, sender, answer, self._button(phone, answer))
 
     def reply(self, phone: str, text: str, to: str = "") -> None:
         """Somebody writes on a phone, to the number that wrote last or to `to`.
 
         Raises ValueError where that is no phone number.
         """
+        self._send(0.0, phone, to or self._counterpart(phone), text)
+
+    def answer(self, address: str, text: str) -> None:
+        """Somebody presses the button that means `text`, where the last message with buttons has one; else writes it.
+
+        Raises ValueError where `address` is no phone number.
+        """
+        self._send(0.0, address, self._counterpart(address), text, self._button(address, text))
+
+    def _counterpart(self, phone: str) -> str:
+        """Our number that a phone writes with."""
         conversation = self._world.memory.conversation(phone)
-        number = to or (conversation.counterpart if conversation else "") or self._own_number
-        if not is_phone(phone):
+        prefix = WHATSAPP if phone.startswith(WHATSAPP) else ""
+        return (conversation.counterpart if conversation else "") or prefix + self._own_number
+
+    def _button(self, phone: str, text: str) -> QuickReply | None:
+        word = text.strip().upper()
+        _, buttons = self._under.get(phone, (0, ()))
+        return next((button for button in buttons if word in (button.keyword, button.title.upper())), None)
+
+    def _send(self, delay: float, phone: str, number: str, text: str, button: QuickReply | None = None) -> None:
+        if not is_phone(phone.removeprefix(WHATSAPP)):
             raise ValueError("phone: not a phone number")
         self._world.callbacks.schedule(
-            0.0, partial(self._write, phone, number, text), partial(self._twiml, phone, number)
+            delay, partial(self._write, phone, number, text, button), partial(self._twiml, phone, number)
         )
 
     def _script(self, phone: str) -> str:
@@ -133,13 +177,16 @@ class Phones:
             return "START"
         return "HELP" if word in HELP_WORDS else ""
 
-    def _write(self, phone: str, number: str, text: str) -> Post | None:
+    def _write(self, phone: str, number: str, text: str, button: QuickReply | None) -> Post | None:
         """A text leaves a phone: Twilio acts on keywords itself, then passes it on to our webhook."""
         now = self._world.clock()
         memory = self._world.memory
+        whatsapp = phone.startswith(WHATSAPP)
+        text = button.title if button else text
         memory.note("phone", phone, Entry("written", text, now))
         memory.counters["replies"] += 1
-        keyword = self._keyword(phone, number, text)
+        self._wrote[number, phone] = now
+        keyword = "" if whatsapp else self._keyword(phone, number, text)
         if keyword == "STOP":
             self._blocked.add((number, phone))
         elif keyword == "START":
@@ -149,7 +196,8 @@ class Phones:
         sid = f"SM{self._run}{self._count:012x}"
         self._count += 1
         self.inbound.append(InboundSms(sid, phone, number, text, now))
-        if not self._world.sms_webhook:
+        webhook = self.whatsapp_webhook if whatsapp else self._world.sms_webhook
+        if not webhook:
             return None
         form = {
             "MessageSid": sid,
@@ -166,7 +214,13 @@ class Phones:
         }
         if keyword:
             form["OptOutType"] = keyword
-        return signed_post(self._validator, self._world.sms_webhook, form)
+        if whatsapp:
+            form |= {"WaId": phone.removeprefix(f"{WHATSAPP}+"), "ProfileName": "Somebody", "MessageType": "text"}
+        if button:
+            accepted = self._under[phone][0]
+            form |= {"MessageType": "button", "ButtonText": button.title, "ButtonPayload": button.payload}
+            form["OriginalRepliedMessageSid"] = memory.accepted.sid(accepted)
+        return signed_post(self._validator, webhook, form)
 
     def _twiml(self, phone: str, number: str, answer: Answer) -> None:
         """Accept what our webhook answered with ``<Response><Message>…``; a blocked phone gets nothing."""

@@ -40,6 +40,7 @@ class Sandbox:
         account_sid: str = ACCOUNT_SID,
         auth_token: str = AUTH_TOKEN,
         sms_webhook: str = "",
+        whatsapp_webhook: str = "",
         email_webhook: str = "",
         host: str = "127.0.0.1",
         port: int = 0,
@@ -56,6 +57,8 @@ class Sandbox:
         self._events = EventWebhook(self.world)
         self._twilio = Twilio(self.world, account_sid, auth_token, FROM_NUMBER)
         self.phones: Phones = self._twilio.phones
+        self.contents = self._twilio.contents
+        self.whatsapp_webhook = whatsapp_webhook
         self.mailboxes = Mailboxes(self.world, self._events)
         self._pages = Pages(self.world, self.phones, self.mailboxes)
         self._host, self._port, self._smtp_port = host, port, smtp_port
@@ -84,6 +87,15 @@ class Sandbox:
     @sms_webhook.setter
     def sms_webhook(self, url: str) -> None:
         self.world.sms_webhook = url
+
+    @property
+    def whatsapp_webhook(self) -> str:
+        """Where what is written over WhatsApp is posted; "" posts it nowhere."""
+        return self.phones.whatsapp_webhook
+
+    @whatsapp_webhook.setter
+    def whatsapp_webhook(self, url: str) -> None:
+        self.phones.whatsapp_webhook = url
 
     @property
     def email_webhook(self) -> str:
@@ -164,6 +176,10 @@ class Sandbox:
             "OUTREACH_SMS_AUTH_TOKEN": self._account[1],
             "OUTREACH_SMS_API_URL": self.http_url,
             "OUTREACH_SMS_FROM_NUMBER": FROM_NUMBER,
+            "OUTREACH_WHATSAPP_ACCOUNT_SID": self._account[0],
+            "OUTREACH_WHATSAPP_AUTH_TOKEN": self._account[1],
+            "OUTREACH_WHATSAPP_API_URL": self.http_url,
+            "OUTREACH_WHATSAPP_FROM_NUMBER": FROM_NUMBER,
             "OUTREACH_EMAIL_HOST": self._host,
             "OUTREACH_EMAIL_PORT": str(self._smtp_port),
             "OUTREACH_EMAIL_SECURITY": "plain",
@@ -187,12 +203,13 @@ class Sandbox:
             "smtp_port": self.smtp_port,
             "sendgrid_public_key": self.sendgrid_public_key,
             "sms_webhook": self.sms_webhook,
+            "whatsapp_webhook": self.whatsapp_webhook,
             "email_webhook": self.email_webhook,
             "environment": self.channel_environment(),
         }
 
     def _handle(self, request: Request) -> Reply:
-        if request.path.startswith("/2010-04-01/"):
+        if request.path.startswith(Twilio.prefixes):
             return self._twilio.handle(request)
         if request.path.startswith("/sandbox/"):
             return self._control(request)
@@ -217,6 +234,7 @@ class Sandbox:
                 case "POST", "/sandbox/settings":
                     changes = request.json()
                     self.sms_webhook = str(changes.get("sms_webhook", self.sms_webhook))
+                    self.whatsapp_webhook = str(changes.get("whatsapp_webhook", self.whatsapp_webhook))
                     self.email_webhook = str(changes.get("email_webhook", self.email_webhook))
                     return json_reply(self.settings())
                 case "GET", "/sandbox/knobs":

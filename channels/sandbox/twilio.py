@@ -1,4 +1,4 @@
-"""Twilio's Messages resource: sending, looking up, and signed status callbacks.
+"""Twilio's Messages resource: sending SMS and WhatsApp, looking up, and signed status callbacks.
 
 https://www.twilio.com/docs/messaging/api/message-resource · errors: https://www.twilio.com/docs/api/errors
 """
@@ -8,75 +8,19 @@ from __future__ import annotations
 import hmac
 import json
 from base64 import b64encode
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
-from email.utils import formatdate
-from functools import lru_cache, partial
-from heapq import merge
-from itertools import islice
+from functools import partial
 from json.encoder import encode_basestring_ascii as quoted
-from typing import Any
-from urllib.parse import unquote_plus, urlencode
+from urllib.parse import unquote_plus
 
 from twilio.request_validator import RequestValidator
 
 from channels.sandbox.callbacks import Build, Post
-from channels.sandbox.httpd import Reply, Request, json_reply
-from channels.sandbox.memory import Accepted
-from channels.sandbox.phones import InboundSms, Phones, is_phone, signed_post
+from channels.sandbox.httpd import Reply, Request
+from channels.sandbox.phones import WHATSAPP, Phones, signed_post
+from channels.sandbox.twilio_content import Contents, QuickReply
+from channels.sandbox.twilio_resources import Resources, rfc2822
+from channels.sandbox.twilio_rules import fault_of, twilio_error, variables_of, whatsapp_fault
 from channels.sandbox.world import World
-
-ERRORS = {
-    20003: (401, "Authenticate"),
-    20404: (404, "The requested resource was not found"),
-    20429: (429, "Too Many Requests"),
-    20500: (500, "An internal server error has occurred"),
-    21211: (400, "Invalid 'To' Phone Number"),
-    21602: (400, "Message body is required."),
-    21603: (400, "A 'From' phone number is required."),
-    21604: (400, "A 'To' phone number is required."),
-    21609: (400, "The 'StatusCallback' URL is not a valid URL."),
-    21610: (400, "Attempt to send to unsubscribed recipient"),
-    21617: (400, "The concatenated message body exceeds the 1600 character limit"),
-    21624: (400, "The ValidityPeriod must be from 1 to 36000 seconds."),
-}
-"""Code: HTTP status and sentence, as Twilio has them."""
-MAX_BODY = 1600
-MAX_VALIDITY = 36_000
-
-
-def twilio_error(code: int, **more: Any) -> Reply:
-    """An error in Twilio's shape. A code that is not in the table is a plain 400."""
-    status, message = ERRORS.get(code, (400, "The request was refused"))
-    more_info = f"https://www.twilio.com/docs/errors/{code}"
-    return json_reply({"code": code, "message": message, "more_info": more_info, "status": status}, status, **more)
-
-
-@lru_cache(maxsize=256)
-def _rfc2822(second: int) -> str:
-    return formatdate(second).replace("-0000", "+0000")
-
-
-def _fault(form: dict[str, str]) -> int:
-    """The error code of a message that Twilio would not take, or 0."""
-    to = form.get("To", "")
-    if not is_phone(to):
-        return 21211 if to else 21604
-    if not (form.get("From") or form.get("MessagingServiceSid")):
-        return 21603
-    body = form.get("Body", "")
-    if not body:
-        return 21602
-    # Twilio counts UTF-16 units; where every one is a character there is nothing to convert.
-    if len(body) > MAX_BODY or (not body.isascii() and len(body.encode("utf-16-le")) // 2 > MAX_BODY):
-        return 21617
-    validity = form.get("ValidityPeriod")
-    if validity is not None and not (validity.isascii() and validity.isdigit() and 1 <= int(validity) <= MAX_VALIDITY):
-        return 21624
-    callback = form.get("StatusCallback")
-    if callback and not callback.startswith(("http://", "https://")):
-        return 21609
-    return 0
 
 
 def _delivery(callback: str) -> str:
@@ -88,7 +32,10 @@ def _delivery(callback: str) -> str:
 
 
 class Twilio:
-    """One Twilio account."""
+    """One Twilio account with one number, for SMS and for WhatsApp."""
+
+    prefixes = ("/2010-04-01/", "/v1/Services/", "/v1/Content", "/v2/Channels/Senders")
+    """Beginnings of the paths that are its own."""
 
     def __init__(self, world: World, account_sid: str, auth_token: str, own_number: str) -> None:
         self._world = world
@@ -97,26 +44,25 @@ class Twilio:
         self._validator = RequestValidator(auth_token)
         self._basic = b64encode(f"{account_sid}:{auth_token}".encode()).decode()
         self.phones = Phones(world, account_sid, self._validator, own_number)
-        self.base = f"/2010-04-01/Accounts/{account_sid}"
-        self._messages = f"{self.base}/Messages.json"
+        self.contents = Contents()
+        """The templates that `ContentSid` may name."""
+        self._resources = Resources(world, self.phones, account_sid, own_number)
+        self.base = self._resources.base
         self._created = self._creation_template()
 
     def handle(self, request: Request) -> Reply:
-        """Answer one request under ``/2010-04-01/``."""
+        """Answer one request under one of `prefixes`."""
         scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "basic" or not hmac.compare_digest(credentials.encode(), self._basic.encode()):
             return twilio_error(20003)
-        if request.path == self._messages and request.method == "POST":
+        if request.path == self._resources.messages and request.method == "POST":
             return self._send(request)
-        if request.method != "GET":
-            return twilio_error(20404)
-        if request.path == self._messages:
-            return self._list(request)
-        sid = request.path.removeprefix(f"{self.base}/Messages/").removesuffix(".json")
-        number = self._world.memory.accepted.number(sid)
-        if number is None:
-            return twilio_error(20404)
-        return json_reply(self._resource(self._world.memory.accepted.get(number)), delay=self._world.latency())
+        if request.path.startswith("/v1/Content"):
+            try:
+                return self.contents.handle(request) or twilio_error(20404)
+            except (KeyError, ValueError, TypeError, AttributeError, StopIteration):
+                return twilio_error(20001)
+        return self._resources.handle(request) if request.method == "GET" else twilio_error(20404)
 
     def _send(self, request: Request) -> Reply:
         world = self._world
@@ -127,9 +73,9 @@ class Twilio:
             form = request.form()
         except ValueError:
             return self._refuse(21604)
-        sender = form.get("From") or self._own_number
         to = form.get("To", "")
-        code = _fault(form) or world.knobs.refuse.get(to, 0)
+        sender = form.get("From") or (f"{WHATSAPP}{self._own_number}" if to.startswith(WHATSAPP) else self._own_number)
+        code = fault_of(form, self.contents) or world.knobs.refuse.get(to, 0)
         if not code and self.phones.blocks(to, sender):
             code = 21610
         return self._refuse(code) if code else self._accept(form, to, sender)
@@ -141,20 +87,16 @@ class Twilio:
 
     def _accept(self, form: dict[str, str], to: str, sender: str) -> Reply:
         world = self._world
-        knobs = world.knobs
         now = self._world.clock()
         callback = form.get("StatusCallback", "")
         delivery = _delivery(callback) if callback else ""
-        code = knobs.fail.get(to, 0)
-        if not code and knobs.undelivered_rate and world.lot("undelivered", to, delivery) < knobs.undelivered_rate:
-            codes = knobs.undelivered_codes
-            code = codes[int(world.lot("why", to, delivery) * len(codes))]
-        text = form["Body"]
+        text, buttons, code = self._words(form, to, sender)
+        code = code or self._misfortune(to, delivery)
         number = world.memory.accepted.add("twilio", to, sender, delivery, text, now, code)
         service = form.get("MessagingServiceSid")
         sid = world.memory.accepted.sid(number)
-        self.phones.arrived(to, sender, text, number, code)
-        if callback and knobs.no_receipts < 1:
+        self.phones.arrived(to, sender, text, number, code, buttons=buttons, picture=form.get("MediaUrl", ""))
+        if callback and world.knobs.no_receipts < 1:
             world.receipts(self._receipts(callback, sid, to, sender, service, code))
         # Twilio picks the number of a Messaging Service only later, and says "accepted" until then.
         status = "accepted" if service else "queued"
@@ -165,13 +107,38 @@ class Twilio:
             "from": "null" if service else quoted(sender),
             "service": quoted(service) if service else "null",
             "status": status,
-            "at": _rfc2822(int(now)),
+            "at": rfc2822(int(now)),
         }
         return Reply(201, body.encode(), delay=world.latency(), ending=world.ending())
 
+    def _words(self, form: dict[str, str], to: str, sender: str) -> tuple[str, tuple[QuickReply, ...], int]:
+        """What the phone shows, and why WhatsApp keeps it back (0 where it does not)."""
+        template, filled = self.contents.get(form.get("ContentSid", "")), True
+        text = form.get("Body", "")
+        buttons: tuple[QuickReply, ...] = ()
+        if template is not None:
+            try:
+                template = template.fill(variables_of(form) or {})
+            except KeyError:
+                filled = False
+            text, buttons = template.body, template.buttons
+        if not to.startswith(WHATSAPP):
+            return text, (), 0
+        in_window = self.phones.in_window(to, sender)
+        return text, buttons, whatsapp_fault(to, template, filled=filled, in_window=in_window)
+
+    def _misfortune(self, to: str, delivery: str) -> int:
+        """Why a message will not arrive as the knobs have it, or 0."""
+        world, knobs = self._world, self._world.knobs
+        code = knobs.fail.get(to, 0)
+        if not code and knobs.undelivered_rate and world.lot("undelivered", to, delivery) < knobs.undelivered_rate:
+            codes = knobs.undelivered_codes
+            code = codes[int(world.lot("why", to, delivery) * len(codes))]
+        return code
+
     def _creation_template(self) -> str:
         """The answer to an accepted message, to be filled in: a fifth of the cost of encoding it anew each time."""
-        shape = self._shape("%(sid)s", "%(to)s", "%(from)s", "%(text)s", 0.0, "%(status)s", 0, "outbound-api")
+        shape = self._resources.shape("%(sid)s", "%(to)s", "%(from)s", "%(text)s", 0.0, "%(status)s", 0, "outbound-api")
         shape |= dict.fromkeys(("date_created", "date_updated"), "%(at)s")
         shape |= {"date_sent": None, "messaging_service_sid": "%(service)s"}
         template = json.dumps(shape, separators=(",", ":"))
@@ -179,111 +146,21 @@ class Twilio:
             template = template.replace(f'"%({name})s"', f"%({name})s")
         return template
 
-    def _receipts(
-        self, url: str, sid: str, to: str, sender: str, service: str | None, code: int
-    ) -> tuple[Build, Build]:
+    def _receipts(self, url: str, sid: str, to: str, sender: str, service: str | None, code: int) -> tuple[Build, ...]:
         form = {"SmsSid": sid, "MessageSid": sid, "AccountSid": self._account, "From": sender, "To": to}
         form["ApiVersion"] = "2010-04-01"
         if service:
             form["MessagingServiceSid"] = service
-        final = "undelivered" if code else "delivered"
-        return partial(self._receipt, url, form, "sent", 0), partial(self._receipt, url, form, final, code)
+        words = ["sent", "undelivered" if code else "delivered"]
+        if to.startswith(WHATSAPP):
+            form["ChannelPrefix"] = "whatsapp"
+            words = ["undelivered"] if code else [*words, "read"]
+        return tuple(partial(self._receipt, url, form, word, code if word == "undelivered" else 0) for word in words)
 
     def _receipt(self, url: str, form: dict[str, str], status: str, code: int) -> Post:
         form = form | {"SmsStatus": status, "MessageStatus": status}
+        if "ChannelPrefix" in form and status != "sent":
+            form["EventType"] = status.upper()
         if code:
             form["ErrorCode"] = str(code)
         return signed_post(self._validator, url, form)
-
-    def _list(self, request: Request) -> Reply:
-        """Messages in both directions, newest first. https://www.twilio.com/docs/usage/twilios-response"""
-        try:
-            asked = request.arguments()
-            size = min(max(int(asked.get("PageSize", "50")), 1), 1000)
-            page = max(int(asked.get("Page", "0")), 0)
-            since, before = _moments(asked)
-        except ValueError:
-            return twilio_error(20404)
-        found = (
-            row for row in self._newest_first(asked.get("To", ""), asked.get("From", "")) if since <= row.at < before
-        )
-        rows = list(islice(found, page * size, page * size + size + 1))
-
-        def uri(number: int) -> str:
-            return f"{self._messages}?{urlencode(asked | {'PageSize': str(size), 'Page': str(number)})}"
-
-        answer = {
-            "messages": [self._resource(row) for row in rows[:size]],
-            "page": page,
-            "page_size": size,
-            "start": page * size,
-            "end": page * size + len(rows[:size]) - 1,
-            "uri": uri(page),
-            "first_page_uri": uri(0),
-            "next_page_uri": uri(page + 1) if len(rows) > size else None,
-            "previous_page_uri": uri(page - 1) if page else None,
-        }
-        return json_reply(answer, delay=self._world.latency())
-
-    def _newest_first(self, to: str, sender: str) -> Iterator[Accepted | InboundSms]:
-        log = self._world.memory.accepted
-        sent = (log.get(number) for number in reversed(log.numbers(to)))
-        outbound: Iterable[Accepted] = (row for row in sent if row.provider == "twilio")
-        inbound: Iterable[InboundSms] = (row for row in reversed(self.phones.inbound) if not to or row.to == to)
-        both: Iterator[Accepted | InboundSms] = merge(outbound, inbound, key=lambda row: -row.at)
-        return (row for row in both if not sender or row.sender == sender)
-
-    def _resource(self, row: Accepted | InboundSms) -> dict[str, Any]:
-        if isinstance(row, InboundSms):
-            return self._shape(row.sid, row.to, row.sender, row.text, row.at, "received", 0, "inbound")
-        age = self._world.clock() - row.at
-        step = self._world.knobs.receipt_delay
-        status = "queued" if age < step else "sent" if age < 2 * step else "undelivered" if row.code else "delivered"
-        code = row.code if status == "undelivered" else 0
-        return self._shape(row.sid, row.to, row.sender, row.text, row.at, status, code, "outbound-api")
-
-    def _shape(
-        self, sid: str, to: str, sender: str | None, text: str, at: float, status: str, code: int, direction: str
-    ) -> dict[str, Any]:
-        """The Message resource, every field of it."""
-        moment = _rfc2822(int(at))
-        return {
-            "account_sid": self._account,
-            "api_version": "2010-04-01",
-            "body": text,
-            "date_created": moment,
-            "date_sent": None if status == "queued" else moment,
-            "date_updated": moment,
-            "direction": direction,
-            "error_code": code or None,
-            "error_message": None,
-            "from": sender,
-            "messaging_service_sid": None,
-            "num_media": "0",
-            "num_segments": "1" if direction == "inbound" else "0",
-            "price": None,
-            "price_unit": None,
-            "sid": sid,
-            "status": status,
-            "subresource_uris": {"media": f"{self.base}/Messages/{sid}/Media.json"},
-            "to": to,
-            "uri": f"{self.base}/Messages/{sid}.json",
-        }
-
-
-def _moments(asked: dict[str, str]) -> tuple[float, float]:
-    """The span of ``DateSent``, ``DateSent>`` and ``DateSent<``, in Unix time. Raises ValueError."""
-    since, before = 0.0, float("inf")
-    if "DateSent" in asked:
-        since = _moment(asked["DateSent"])
-        before = since + 86_400
-    if "DateSent>" in asked:
-        since = max(since, _moment(asked["DateSent>"]))
-    if "DateSent<" in asked:
-        before = min(before, _moment(asked["DateSent<"]))
-    return since, before
-
-
-def _moment(text: str) -> float:
-    moment = datetime.fromisoformat(text)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

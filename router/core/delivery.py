@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from router.core.errors import FailureClass, NotSent, SendError, Throttled
+from router.core.errors import FailureClass, Moved, NotSent, SendError, Throttled
 from router.core.model import DeliveryStatus, Reason
 from router.core.policy import RetryPolicy
 
@@ -28,10 +28,11 @@ REFUNDED = frozenset({_S.FAILED, _S.EXPIRED, _S.CANCELLED, _S.HELD})
 """States in which the ask surely reached nobody, so that its budget slot is given back (rule 15)."""
 
 SENDER_PAUSE = timedelta(minutes=15)
-"""How long a sender rests after the provider found fault with our account (FACTS.md 4.4, circuit breaker)."""
+"""How long a delivery waits after the provider found fault with our account and no other sender can take it
+(FACTS.md 4.4, circuit breaker)."""
 
 DAILY_CAP_PAUSE = timedelta(hours=1)
-"""How long a used-up daily allowance rests before it is tried again."""
+"""How long a used-up daily allowance rests where nobody says when it begins anew."""
 
 
 def advance(status: DeliveryStatus, said: DeliveryStatus) -> DeliveryStatus | None:
@@ -71,12 +72,22 @@ class Next:
 
 
 def after_send_error(
-    error: SendError, *, attempts: int, now: datetime, expires_at: datetime | None, policy: RetryPolicy
+    error: SendError,
+    *,
+    attempts: int,
+    now: datetime,
+    expires_at: datetime | None,
+    policy: RetryPolicy,
+    others: bool = False,
+    daily_reset: datetime | None = None,
 ) -> Next:
     """What to do after `Channel.send` raised `NotSent` or `Refused`. `attempts` counts this one.
 
-    (`OutcomeUnknown` is not asked about here: there is only one thing to do, to wait.)
+    `others` says that another sender could take it over at once; `daily_reset` is when the provider's daily allowance
+    begins anew. (`OutcomeUnknown` is not asked about here: there is only one thing to do, to wait.)
     """
+    if isinstance(error, Moved):
+        return _unless_late(now, expires_at, reason=Reason.UNREACHABLE, burns_attempt=False)
     if isinstance(error, Throttled):
         wait = timedelta(seconds=error.retry_after if error.retry_after is not None else policy.rate_seconds)
         return _unless_late(now + wait, expires_at, reason=Reason.UNREACHABLE, pause=wait, burns_attempt=False)
@@ -84,23 +95,62 @@ def after_send_error(
         waits = policy.transport_seconds
         if attempts > len(waits):
             return Next(step=Step.FALLBACK, reason=Reason.UNREACHABLE)
-        return _unless_late(now + timedelta(seconds=waits[attempts - 1]), expires_at, reason=Reason.UNREACHABLE)
+        wait = timedelta(0) if others else timedelta(seconds=waits[attempts - 1])
+        return _unless_late(now + wait, expires_at, reason=Reason.UNREACHABLE)
+    if error.failure is FailureClass.SENDER_CONFIG and others and attempts <= len(policy.transport_seconds):
+        return _unless_late(now, expires_at, reason=Reason.SENDER_CONFIG)
     return _after_failure(
-        error.failure, tries=attempts, now=now, expires_at=expires_at, policy=policy, again=Step.REQUEUE
+        error.failure,
+        tries=attempts,
+        now=now,
+        expires_at=expires_at,
+        policy=policy,
+        again=Step.REQUEUE,
+        daily_reset=daily_reset,
     )
 
 
 def after_receipt(
-    failure: FailureClass | None, *, hop: int, now: datetime, expires_at: datetime | None, policy: RetryPolicy
+    failure: FailureClass | None,
+    *,
+    hop: int,
+    now: datetime,
+    expires_at: datetime | None,
+    policy: RetryPolicy,
+    daily_reset: datetime | None = None,
 ) -> Next:
     """What to do after a receipt said FAILED about a message that the provider had taken; `hop` is the row's own."""
     return _after_failure(
-        failure or FailureClass.UNKNOWN, tries=hop + 1, now=now, expires_at=expires_at, policy=policy, again=Step.RETRY
+        failure or FailureClass.UNKNOWN,
+        tries=hop + 1,
+        now=now,
+        expires_at=expires_at,
+        policy=policy,
+        again=Step.RETRY,
+        daily_reset=daily_reset,
+    )
+
+
+def after_allowance(*, now: datetime, expires_at: datetime | None, reset: datetime) -> Next:
+    """What to do where our own count says that the day's allowance is used up: wait for the next, or go elsewhere."""
+    return _unless_late(
+        max(now, reset),
+        expires_at,
+        reason=Reason.UNREACHABLE,
+        burns_attempt=False,
+        late=Step.FALLBACK,
     )
 
 
 def _after_failure(
-    failure: FailureClass, *, tries: int, now: datetime, expires_at: datetime | None, policy: RetryPolicy, again: Step
+    failure: FailureClass,
+    *,
+    tries: int,
+    now: datetime,
+    expires_at: datetime | None,
+    policy: RetryPolicy,
+    again: Step,
+    daily_reset: datetime | None,
 ) -> Next:
     match failure:
         case FailureClass.OPT_OUT:
@@ -119,25 +169,20 @@ def _after_failure(
                 now + wait, expires_at, reason=Reason.UNREACHABLE, pause=wait, burns_attempt=False, step=again
             )
         case FailureClass.DAILY_CAP:
+            reset = daily_reset or now + DAILY_CAP_PAUSE
             return _unless_late(
-                now + DAILY_CAP_PAUSE,
+                reset,
                 expires_at,
                 reason=Reason.UNREACHABLE,
-                pause=DAILY_CAP_PAUSE,
+                pause=None if daily_reset else DAILY_CAP_PAUSE,
                 burns_attempt=False,
                 step=again,
                 late=Step.FALLBACK,
             )
         case FailureClass.SENDER_CONFIG:
             if again is Step.RETRY:
-                return Next(step=Step.FALLBACK, reason=Reason.SENDER_CONFIG, pause=SENDER_PAUSE)
-            return _unless_late(
-                now + SENDER_PAUSE,
-                expires_at,
-                reason=Reason.SENDER_CONFIG,
-                pause=SENDER_PAUSE,
-                burns_attempt=False,
-            )
+                return Next(step=Step.FALLBACK, reason=Reason.SENDER_CONFIG)
+            return _unless_late(now + SENDER_PAUSE, expires_at, reason=Reason.SENDER_CONFIG, burns_attempt=False)
         case FailureClass.TEMPLATE | FailureClass.WA_MARKETING:
             return Next(step=Step.FALLBACK, reason=Reason.REFUSED)
         case FailureClass.CONTENT:

@@ -46,8 +46,40 @@ class RetryPolicy(_Section):
     """Waits before each further try after a connect error."""
     rate_seconds: Annotated[int, Field(ge=1, le=3600)]
     """How long a bucket pauses where the provider throttles without saying for how long."""
+    dead_after_failures: Annotated[int, Field(ge=1, le=100)]
+    """An address that was out of reach so often in a row …"""
+    dead_after_days: Annotated[int, Field(ge=0, le=365)]
+    """… over so many days is taken for dead."""
     unknown_horizon_hours: Annotated[int, Field(ge=1, le=24 * 30)]
     """After so long without a receipt an unknown outcome is final."""
+
+
+class BreakerPolicy(_Section):
+    """When a sender rests, and how weight moves between those of a pool (`core.standing`)."""
+
+    config_failures: Annotated[int, Field(ge=1, le=1000)]
+    """So many faults of our own among the last sends, and it rests."""
+    failing_share: Annotated[float, Field(gt=0, le=1, strict=False)]
+    """So large a share of failures among the last sends, and it rests."""
+    of_last: Annotated[int, Field(ge=1, le=10_000)]
+    """How many are the last."""
+    rest_seconds: Annotated[int, Field(ge=1, le=86_400)]
+    worrying_share: Annotated[float, Field(gt=0, le=1, strict=False)]
+    """So large a share of failures and slow answers, and weight moves to the others of its pool."""
+    shift: Annotated[float, Field(gt=0, le=1, strict=False)]
+    """How much of its weight moves at once."""
+    shift_seconds: Annotated[int, Field(ge=1, le=86_400)]
+    drift_seconds: Annotated[int, Field(ge=1, le=86_400)]
+    """How often weights that moved go one step back."""
+
+
+class GuardPolicy(_Section):
+    """When a campaign stops itself."""
+
+    content_refusals: Annotated[float, Field(gt=0, le=1, strict=False)]
+    """So large a share of its last messages refused for their words …"""
+    of_last: Annotated[int, Field(ge=1, le=100_000)]
+    """… among so many."""
 
 
 class Policy(_Section):
@@ -57,6 +89,8 @@ class Policy(_Section):
     lifetime: LifetimePolicy
     launch: LaunchPolicy
     retry: RetryPolicy
+    breaker: BreakerPolicy
+    guard: GuardPolicy
     stop_covers: Mapping[str, list[str]]
     """channel → the channels that a STOP there silences too."""
 

@@ -76,6 +76,10 @@ class ChannelRules(_Rules):
         return ChannelRules.model_validate({**self.model_dump(exclude={"accounts"}), **own})
 
 
+UNTOLD = ChannelRules(rate=1, burst=5, concurrency=2)
+"""For a channel of which the file says nothing."""
+
+
 def read_channel_rules(data: Mapping[str, Any], *, file: str = "channels.toml") -> dict[str, ChannelRules]:
     """Check the file's content; raises `BadInput` with file, key and sentence."""
     rules = {}

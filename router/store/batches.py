@@ -125,6 +125,26 @@ async def lease_batch(
     return leased
 
 
+async def is_outranked(connection: AsyncConnection, leased: Batch, *, first_lane: int, now: datetime) -> bool:
+    """Whether a batch of a more urgent lane, from `first_lane` on, waits for the same senders."""
+    found = await connection.scalar(
+        text(
+            "SELECT 1 FROM batch b JOIN campaign c ON c.id = b.campaign_id"
+            " WHERE b.open AND b.channel = :channel AND b.lane >= :first AND b.lane < :lane"
+            " AND b.account IN ('', :account) AND b.not_before <= :now"
+            f" AND b.leased_until < {now_ms_sql(connection.dialect.name)} AND c.status = 'running' LIMIT 1"
+        ),
+        {
+            "channel": leased.channel,
+            "first": first_lane,
+            "lane": leased.lane,
+            "account": leased.account,
+            "now": to_ms(now),
+        },
+    )
+    return found is not None
+
+
 async def _give_up_in_flight(connection: AsyncConnection, leased: Batch, now: datetime) -> None:
     """Rule 9: what the last owner had in flight may have been sent. Nobody will ever know from us."""
     lost = (

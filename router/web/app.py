@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
+from router.limits import LocalLimits
 from router.receive import Receiver
 from router.runtime import Runtime
 from router.web import idempotency, keys
@@ -49,7 +50,7 @@ def make_app(runtime: Runtime, receiver: Receiver, *, max_upload: int = MAX_UPLO
     app[keys.RUNTIME] = runtime
     app[keys.RECEIVER] = receiver
     app[keys.GUARD] = Guard(runtime.store)
-    app[keys.BRAKE] = GuessBrake(runtime.limits, trusted_proxy=runtime.settings.trusted_proxy)
+    app[keys.BRAKE] = GuessBrake(LocalLimits(), trusted_proxy=runtime.settings.trusted_proxy)
     app[keys.OPENAPI] = openapi_document(ENDPOINTS, server=runtime.settings.public_url.rstrip("/"))
     app[keys.IMPORTS_UNDER_WAY] = set()
     app[keys.MAX_UPLOAD] = max_upload

@@ -19,7 +19,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.errors import BadInput, NotFound
-from router.limits import Limits
+from router.limits import Bucket, LocalLimits
 from router.store.engine import Store
 from router.store.tables import api_token, audit
 from router.web.problems import ProblemError, retry_after
@@ -193,30 +193,30 @@ class Guard:
 
 
 class GuessBrake:
-    """Slows down whoever tries tokens: 20 wrong ones a second from one address, 40 at once.
+    """Slows down whoever tries tokens: 20 wrong ones a second from one address, 40 at once, in this process.
 
     Right ones cost nothing, because a mailbox provider unsubscribes thousands of people from one address.
     """
 
-    def __init__(self, limits: Limits, *, trusted_proxy: bool) -> None:
+    def __init__(self, limits: LocalLimits, *, trusted_proxy: bool) -> None:
         self._limits = limits
         self._trusted_proxy = trusted_proxy
 
-    def enter(self, request: web.Request) -> None:
+    async def enter(self, request: web.Request) -> None:
         """Before a token is looked at: 429 where too many were wrong of late."""
-        name = self._bucket(request)
-        if not self._limits.take(name, 1, rate=_RATE, burst=_BURST):
+        bucket = self._bucket(request)
+        if not (await self._limits.take(bucket, 1)).granted:
             raise ProblemError(429, "too many tries; wait a little", headers=retry_after(1))
-        self._limits.give_back(name, 1)
+        await self._limits.give_back(bucket, 1)
 
-    def wrong(self, request: web.Request) -> None:
+    async def wrong(self, request: web.Request) -> None:
         """A token was wrong; 429 where that was one too many."""
-        if not self._limits.take(self._bucket(request), 1, rate=_RATE, burst=_BURST):
+        if not (await self._limits.take(self._bucket(request), 1)).granted:
             raise ProblemError(429, "too many tries; wait a little", headers=retry_after(1))
 
-    def _bucket(self, request: web.Request) -> str:
+    def _bucket(self, request: web.Request) -> Bucket:
         # A fixed number of buckets, so that no crowd of addresses can fill the memory.
-        return f"web/guesses/{hash(_network(self._peer(request))) % _BUCKETS}"
+        return Bucket(f"web/guesses/{hash(_network(self._peer(request))) % _BUCKETS}", _RATE, _BURST)
 
     def _peer(self, request: web.Request) -> str:
         forwarded = request.headers.getall("X-Forwarded-For", []) if self._trusted_proxy else []

@@ -41,7 +41,7 @@ _pages = Environment(
     "GET", "/a/" + _TOKEN, access=Open.PUBLIC, status=302, reply="", summary="A member's own link to where an ask leads"
 )
 async def open_link(call: Call) -> web.StreamResponse:
-    ref = _delivery(call, read_action_token)
+    ref = await _delivery(call, read_action_token)
     request = call.request
     prefetch = is_prefetch(request.method, request.headers)
     destination = await follow_link(call.runtime, ref, now=call.now, prefetch=prefetch)
@@ -58,7 +58,7 @@ async def open_link(call: Call) -> web.StreamResponse:
     summary="A page with a button. Looking at it changes nothing: scanners look at everything",
 )
 async def ask_unsubscribe(call: Call) -> web.StreamResponse:
-    _delivery(call, read_unsubscribe_token)
+    await _delivery(call, read_unsubscribe_token)
     return _page(call.request, "unsubscribe.html")
 
 
@@ -72,7 +72,7 @@ async def ask_unsubscribe(call: Call) -> web.StreamResponse:
 async def unsubscribe(call: Call) -> web.StreamResponse:
     # The body (List-Unsubscribe=One-Click) is not asked for: a POST with this signed address can mean nothing else,
     # and to turn away a mailbox provider over its form would keep writing to somebody who wants silence.
-    channel = await call.receiver.unsubscribe(_delivery(call, read_unsubscribe_token), call.now)
+    channel = await call.receiver.unsubscribe(await _delivery(call, read_unsubscribe_token), call.now)
     if channel is None:
         raise _unknown()
     return _page(call.request, "unsubscribed.html", messages=_CHANNEL_WORDS.get(channel, "messages"))
@@ -91,13 +91,13 @@ def problem_page(problem: ProblemError, request: web.Request) -> web.Response:
     return _page(request, "problem.html", status=problem.status, headers=problem.headers, problem=problem)
 
 
-def _delivery(call: Call, read: Any) -> DeliveryRef:
+async def _delivery(call: Call, read: Any) -> DeliveryRef:
     """The delivery that the path's token names; 404 where the token is not ours, 429 where too many were not."""
     brake = call.request.app[BRAKE]
-    brake.enter(call.request)
+    await brake.enter(call.request)
     ref: DeliveryRef | None = read(call.runtime.key, call.request.match_info["token"])
     if ref is None:
-        brake.wrong(call.request)
+        await brake.wrong(call.request)
         raise _unknown()
     return ref
 

@@ -71,7 +71,7 @@ async def _admit(endpoint: Endpoint, request: web.Request) -> Caller | None:
         return await request.app[GUARD].admit(request.headers.get("Authorization", ""), endpoint.access)
     except ProblemError as problem:
         if problem.status == 401:
-            request.app[BRAKE].wrong(request)
+            await request.app[BRAKE].wrong(request)
         raise
 
 

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from router.core import budget
-from router.core.delivery import SENDER_PAUSE, Step, after_receipt, after_send_error
+from router.core.delivery import SENDER_PAUSE, Step, after_allowance, after_receipt, after_send_error
 from router.core.errors import FailureClass as F
-from router.core.errors import NotSent, Refused, SendError, Throttled
+from router.core.errors import Moved, NotSent, Refused, SendError, Throttled
 from router.core.model import BudgetSlot, DeliveryRef, Reason
 from router.core.policy import read_policy
 from router.settings import load_settings, load_toml
@@ -91,7 +91,40 @@ def test_what_goes_with_a_step() -> None:
     assert (stop.suppress, stop.reason) == (True, Reason.SUPPRESSED)  # type: ignore[attr-defined]
     assert after(F.ADDRESS_DEAD).address_dead  # type: ignore[attr-defined]
     ours = after(F.SENDER_CONFIG)
-    assert (ours.pause, ours.burns_attempt) == (SENDER_PAUSE, False)  # type: ignore[attr-defined]
+    assert (ours.at, ours.burns_attempt) == (NOW + SENDER_PAUSE, False)  # type: ignore[attr-defined]
+
+
+def test_another_sender_takes_over_at_once_but_not_for_ever() -> None:
+    for error in (NotSent(F.TRANSPORT, "connect"), Refused(F.SENDER_CONFIG, "21606")):
+        for attempts, step, at in ((1, Step.REQUEUE, NOW), (5, Step.REQUEUE, NOW)):
+            found = after_send_error(error, attempts=attempts, now=NOW, expires_at=LATER, policy=POLICY, others=True)
+            assert (found.step, found.at, found.burns_attempt) == (step, at, True)
+    ended = after_send_error(
+        NotSent(F.TRANSPORT, "connect"), attempts=6, now=NOW, expires_at=LATER, policy=POLICY, others=True
+    )
+    assert ended.step is Step.FALLBACK
+    alone = after_send_error(
+        Refused(F.SENDER_CONFIG, "21606"), attempts=6, now=NOW, expires_at=LATER, policy=POLICY, others=True
+    )
+    assert (alone.step, alone.at) == (Step.REQUEUE, NOW + SENDER_PAUSE)
+
+
+def test_a_daily_allowance_waits_for_its_reset_or_goes_elsewhere() -> None:
+    reset = NOW + timedelta(hours=3)
+    for found in (
+        after_send_error(
+            Refused(F.DAILY_CAP, "30023"), attempts=1, now=NOW, expires_at=LATER, policy=POLICY, daily_reset=reset
+        ),
+        after_allowance(now=NOW, expires_at=LATER, reset=reset),
+    ):
+        assert (found.step, found.at, found.burns_attempt) == (Step.REQUEUE, reset, False)
+    late = after_allowance(now=NOW, expires_at=NOW + timedelta(hours=1), reset=reset)
+    assert late.step is Step.FALLBACK
+
+
+def test_an_address_that_moved_is_tried_again_at_once_and_burns_no_attempt() -> None:
+    found = after_send_error(Moved("-1002"), attempts=1, now=NOW, expires_at=LATER, policy=POLICY)
+    assert (found.step, found.at, found.burns_attempt) == (Step.REQUEUE, NOW, False)
 
 
 def test_slots_survive_their_storage_and_old_ones_are_forgotten() -> None:

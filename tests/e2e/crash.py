@@ -11,6 +11,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import text
@@ -21,7 +22,7 @@ import router.intent
 import router.store.batches
 from router.app import open_runtime
 from router.core.rates import ChannelRules
-from router.dispatch import Sender
+from router.sending import Hands
 from router.settings import Settings
 from router.wire import HttpWire
 from router.worker import run_worker
@@ -35,7 +36,7 @@ PHASES = (ROUTING, BEFORE_FIRST_BYTE, AWAITING, BEFORE_COMMIT)
 
 RANGE = 200
 MOST = 20
-SENDERS = 3
+DISPATCHERS = 3
 """Rows granted at once are at most MOST for each sender."""
 
 RULES = {"sms": ChannelRules(rate=0, concurrency=9), "email": ChannelRules(rate=0, concurrency=3)}
@@ -47,6 +48,8 @@ class Life:
 
     settings: dict[str, Any]
     environment: dict[str, str]
+    began: datetime
+    """What the clock says when this life begins: later than in the life before, or it would find work of the future."""
     phase: str
     nth: int
     mutant: str = ""
@@ -63,7 +66,7 @@ async def _live(life: Life) -> None:
     _MUTANTS.get(life.mutant, lambda: None)()
     _arm(life)
     settings = Settings(**life.settings)
-    async with open_runtime(settings, environment=life.environment, rules=RULES, clock=Clock()) as runtime:
+    async with open_runtime(settings, environment=life.environment, rules=RULES, clock=Clock(life.began)) as runtime:
         await run_worker(runtime, until_idle=True)
 
 
@@ -119,10 +122,10 @@ def _intent_after_the_send() -> None:
     async def later(connection: Any, leased: Any, ids: Any, *, claim_id: int, text_version: int) -> None:
         waiting[claim_id] = (leased, list(ids), text_version)
 
-    send_all = Sender._send_all
+    hand_over = Hands.hand_over
 
-    async def send_then_intend(self: Sender, work: Any) -> Any:
-        done = await send_all(self, work)
+    async def send_then_intend(self: Hands, work: Any, grants: Any) -> Any:
+        done = await hand_over(self, work, grants)
         leased, ids, version = waiting.pop(work.claim.id)
         await self._runtime.store.transact(
             lambda connection: real(connection, leased, ids, claim_id=work.claim.id, text_version=version)
@@ -130,7 +133,7 @@ def _intent_after_the_send() -> None:
         return done
 
     router.intent.mark_sending = later
-    Sender._send_all = send_then_intend  # type: ignore[method-assign]
+    Hands.hand_over = send_then_intend  # type: ignore[method-assign]
 
 
 def _blind_resend() -> None:

@@ -28,11 +28,11 @@ from tests.e2e.crash import (
     AWAITING,
     BEFORE_COMMIT,
     BEFORE_FIRST_BYTE,
+    DISPATCHERS,
     MOST,
     PHASES,
     ROUTING,
     RULES,
-    SENDERS,
     Life,
     live,
 )
@@ -82,7 +82,7 @@ class Blast:
         for phase, nth in kills:
             code = await self._live(Life(**self._about(), phase=phase, nth=nth, mutant=mutant))
             toll.kills[phase if code == -9 else f"survived, {phase}"] += 1
-            toll.granted += MOST * SENDERS
+            toll.granted += MOST * DISPATCHERS
             # The process is proven dead, so its leases need not be waited for.
             await self._execute("UPDATE batch SET leased_until = 1 WHERE leased_until > 1")
         assert await self._live(Life(**self._about(), phase="none", nth=-1, mutant=mutant)) == 0
@@ -103,7 +103,7 @@ class Blast:
         return toll
 
     def _about(self) -> dict[str, Any]:
-        return {"settings": self.settings, "environment": self.environment}
+        return {"settings": self.settings, "environment": self.environment, "began": self.movement.clock()}
 
     async def _live(self, life: Life) -> int:
         process = _LIVES.Process(target=live, args=(life,))

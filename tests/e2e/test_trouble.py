@@ -13,12 +13,17 @@ from sqlalchemy import text
 
 from channels.sandbox import Knobs
 from router.web.auth import create_token
+from router.wire import HttpWire
 from router.worker import run_worker
 from tests.support.movement import Movement
 from tests.support.postgres import admin_url
 
 
-async def test_a_provider_that_errs_throttles_hangs_and_cuts_gets_nothing_twice(movement: Movement) -> None:
+async def test_a_provider_that_errs_throttles_hangs_and_cuts_gets_nothing_twice(
+    movement: Movement, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Waits for a provider that hangs, one after the other: long enough to count as slow (rule 8), not the full 8 s.
+    monkeypatch.setitem(HttpWire.request.__kwdefaults__, "timeout", 2.5)
     await movement.add_members(300)
     movement.sandbox.knobs = Knobs(
         error_rate=0.05, throttle_rate=0.03, retry_after=1, timeout_after_accept=0.01, drop_after_accept=0.03, seed=3
@@ -161,6 +166,7 @@ async def test_a_worker_asked_to_stop_finishes_what_is_in_the_air_and_gives_the_
     assert "sending" not in statuses
     assert "unknown" not in statuses
     assert statuses["queued"] > 0
+    movement.sandbox.turn(latency=0)
     await movement.work()
     assert set(movement.received().values()) == {1}
     assert len(movement.received()) == 600

@@ -118,11 +118,11 @@ async def test_a_scheduled_start_is_kept(ledger: Ledger) -> None:
 async def test_edited_words_go_to_those_who_have_none_yet(ledger: Ledger) -> None:
     await ledger.add_members(2)
     campaign = await ledger.launch_and_route()
-    sender = ledger.sender(lanes=1)
-    sender._pace = 1
+    dispatcher = ledger.dispatcher(requests=1)
+    dispatcher._pace = 1
     rows = await ledger.rows(campaign)
     await ledger.execute("UPDATE delivery SET not_before = not_before + 60000 WHERE id = :id", id=rows[1].id)
-    await sender.send_one_batch()
+    await dispatcher.send_one_batch()
     await do(ledger, "pause", campaign)
     edited = await edit_campaign(ledger.runtime, campaign, ask("Lunch!"), by="ana", now=ledger.clock())
     assert (edited.text_version, edited.status) == (2, S.PAUSED)

@@ -16,12 +16,14 @@ from router.core.ask import Ask
 from router.core.channel import ChannelSpec, Health, HttpRequest, OutboundMessage, Receipt, Received, Sent, Wire
 from router.core.model import DeliveryRef, DeliveryStatus
 from router.core.rates import ChannelRules
-from router.dispatch import Sender
+from router.dispatch import Dispatcher
 from router.fanout import next_route, route_range_of
+from router.guard import Guard
 from router.launch import approve_campaign, finish_done_campaigns, launch_campaign, save_campaign, start_due_campaigns
 from router.letters import Writers
 from router.receive import Receiver
 from router.runtime import Runtime
+from router.senders import pools_of
 from router.store.bulk import insert_rows
 from router.store.engine import Store
 from router.store.tables import address, member, to_ms
@@ -128,14 +130,16 @@ class Ledger:
                 total += count
         return total
 
-    def sender(self, channel: str = "sms", owner: str = "worker-1", *, lanes: int = 4) -> Sender:
-        """A sender of this installation."""
-        return Sender(self.runtime, Writers(self.runtime), channel, "main", owner=owner, lanes=lanes)
+    def dispatcher(self, channel: str = "sms", owner: str = "worker-1", *, requests: int = 4) -> Dispatcher:
+        """A dispatcher of this installation."""
+        [pool] = [pool for pool in pools_of(self.runtime) if pool.spec.name == channel]
+        guard = Guard(self.runtime)
+        return Dispatcher(self.runtime, Writers(self.runtime), guard, pool, owner=owner, requests=requests)
 
-    async def send(self, channel: str = "sms", owner: str = "worker-1", *, lanes: int = 4) -> None:
+    async def send(self, channel: str = "sms", owner: str = "worker-1", *, requests: int = 4) -> None:
         """Send every batch that may be sent now."""
-        sender = self.sender(channel, owner, lanes=lanes)
-        while await sender.send_one_batch():
+        dispatcher = self.dispatcher(channel, owner, requests=requests)
+        while await dispatcher.send_one_batch():
             pass
 
     async def launch_and_route(self, **ask: Any) -> int:

@@ -9,15 +9,19 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
+import time
+from collections.abc import Coroutine
 from functools import cache
 from pathlib import Path
+from typing import Any, TypeVar
 
 import asyncpg
 
-from router.store.engine import Store
-from router.store.migrate import migrate
+T = TypeVar("T")
 
-_PREFIX = f"outreach_test_{os.getpid()}"
+_NOT_DURABLE = ("-c", "fsync=off", "-c", "full_page_writes=off")
+"""A server of our own is thrown away, so nothing in it needs to survive a power cut."""
 
 
 @cache
@@ -34,44 +38,16 @@ def admin_url() -> str | None:
     return _start_own()
 
 
-@cache
-def template() -> str:
-    """Name of a migrated database that tests are copied from."""
-    name = f"{_PREFIX}_template"
-    _run(f'CREATE DATABASE "{name}"')
-    atexit.register(_run, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-
-    async def fill() -> None:
-        store = Store(_url_of(name))
-        await migrate(store)
-        await store.aclose()
-
-    _in_thread(fill())
-    return name
-
-
-class FreshDatabase:
-    """A database of its own, gone at the end of the ``with``."""
-
-    _count = 0
-
-    def __enter__(self) -> str:
-        FreshDatabase._count += 1
-        self.name = f"{_PREFIX}_{FreshDatabase._count}"
-        _run(f'CREATE DATABASE "{self.name}" TEMPLATE "{template()}"')
-        return _url_of(self.name)
-
-    def __exit__(self, *_: object) -> None:
-        _run(f'DROP DATABASE IF EXISTS "{self.name}" WITH (FORCE)')
-
-
-def _url_of(name: str) -> str:
+def url_of(database: str) -> str:
+    """The address of another database of the same server."""
     base = admin_url()
     assert base is not None
-    return base.rsplit("/", 1)[0] + f"/{name}"
+    return base.rsplit("/", 1)[0] + f"/{database}"
 
 
-def _run(statement: str) -> None:
+def execute(statement: str) -> None:
+    """Run a statement that makes or drops a database."""
+
     async def go() -> None:
         connection = await asyncpg.connect(admin_url())
         try:
@@ -79,26 +55,26 @@ def _run(statement: str) -> None:
         finally:
             await connection.close()
 
-    _in_thread(go())
+    in_thread(go())
 
 
-def _in_thread(work: object) -> None:
+def in_thread(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end from anywhere, also from inside a running loop."""
-    import threading
-
-    failure: list[BaseException] = []
+    results: list[T] = []
+    failures: list[BaseException] = []
 
     def target() -> None:
         try:
-            asyncio.run(work)  # type: ignore[arg-type]
+            results.append(asyncio.run(work))
         except BaseException as error:
-            failure.append(error)
+            failures.append(error)
 
     thread = threading.Thread(target=target)
     thread.start()
     thread.join()
-    if failure:
-        raise failure[0]
+    if failures:
+        raise failures[0]
+    return results[0]
 
 
 def _connects(url: str) -> bool:
@@ -106,7 +82,7 @@ def _connects(url: str) -> bool:
         await (await asyncpg.connect(url, timeout=5)).close()
 
     try:
-        _in_thread(go())
+        in_thread(go())
     except (OSError, asyncpg.PostgresError, TimeoutError):
         return False
     return True
@@ -128,6 +104,7 @@ def _start_own() -> str | None:
     if not initdb:
         return None
     folder = Path(tempfile.mkdtemp(prefix="outreach-pg-"))
+    data = str(folder / "data")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -135,32 +112,11 @@ def _start_own() -> str | None:
     if os.geteuid() == 0:  # PostgreSQL refuses to run as root
         shutil.chown(folder, "nobody")
         as_user = ["runuser", "-u", "nobody", "--"]
+    make = [initdb, "-D", data, "-U", "postgres", "-A", "trust", "-N", "-E", "UTF8", "--locale=C"]
+    subprocess.run([*as_user, *make], check=True, capture_output=True, cwd=folder)
     postgres = str(Path(initdb).with_name("postgres"))
-    subprocess.run(
-        [
-            *as_user,
-            initdb,
-            "-D",
-            str(folder / "data"),
-            "-U",
-            "postgres",
-            "-A",
-            "trust",
-            "-N",
-            "-E",
-            "UTF8",
-            "--locale=C",
-        ],
-        check=True,
-        capture_output=True,
-        cwd=folder,
-    )
-    server = subprocess.Popen(
-        [*as_user, postgres, "-D", str(folder / "data"), "-p", str(port), "-h", "127.0.0.1", "-k", str(folder)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd=folder,
-    )
+    serve = [postgres, "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", str(folder), *_NOT_DURABLE]
+    server = subprocess.Popen([*as_user, *serve], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder)
     atexit.register(shutil.rmtree, folder, True)
     atexit.register(server.wait)
     atexit.register(server.terminate)
@@ -168,7 +124,5 @@ def _start_own() -> str | None:
     for _ in range(100):
         if _connects(url):
             return url
-        import time
-
         time.sleep(0.1)
     return None

@@ -12,7 +12,7 @@ from router.core.keywords import KeywordTable
 from router.core.policy import read_policy
 from router.core.quiet_hours import QuietHours
 from router.core.rates import read_channel_rules
-from router.limits import Limits
+from router.limits import LocalLimits
 from router.runtime import Runtime
 from router.settings import Settings, load_toml
 from router.signals import Signals
@@ -53,7 +53,7 @@ def build_runtime(store: Store, **overrides: Any) -> Runtime:
         "rules": read_channel_rules(load_toml("channels", settings)),
         "specs": {name: channel.spec for name, channel in REGISTRY.items()},
         "channels": {},
-        "limits": Limits(),
+        "limits": LocalLimits(),
         "signals": Signals(),
         "key": settings.secret_key.get_secret_value().encode(),
         "clock": lambda: datetime.now(UTC),

@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestClient, make_mocked_request
 from sqlalchemy import select
 
 from router.core.errors import BadInput, NotFound
-from router.limits import Limits
+from router.limits import LocalLimits
 from router.runtime import Runtime
 from router.store.engine import Store
 from router.store.tables import api_token, audit
@@ -84,9 +84,9 @@ async def test_no_good_token_no_entry(store: Store, authorization: str) -> None:
 
 
 @pytest.fixture
-def limits() -> tuple[Limits, list[float]]:
+def limits() -> tuple[LocalLimits, list[float]]:
     now = [0.0]
-    return Limits(clock=lambda: now[0]), now
+    return LocalLimits(clock=lambda: now[0]), now
 
 
 def request_from(peer: str, **headers: str) -> object:
@@ -94,23 +94,23 @@ def request_from(peer: str, **headers: str) -> object:
     return request.clone(remote=peer)
 
 
-def test_wrong_tokens_are_slowed_down_and_right_ones_cost_nothing(limits: tuple[Limits, list[float]]) -> None:
+async def test_wrong_tokens_are_slowed_down_and_right_ones_cost_nothing(limits: tuple[LocalLimits, list[float]]) -> None:
     bucket, now = limits
     brake = GuessBrake(bucket, trusted_proxy=False)
     request = request_from("192.0.2.1")
     for _ in range(200):
-        brake.enter(request)
+        await brake.enter(request)
     for _ in range(40):
-        brake.enter(request)
-        brake.wrong(request)
+        await brake.enter(request)
+        await brake.wrong(request)
     with pytest.raises(ProblemError) as caught:
-        brake.enter(request)
+        await brake.enter(request)
     assert (caught.value.status, caught.value.headers["Retry-After"]) == (429, "1")
     now[0] = 1.0
     for _ in range(20):
-        brake.wrong(request)
+        await brake.wrong(request)
     with pytest.raises(ProblemError):
-        brake.wrong(request)
+        await brake.wrong(request)
 
 
 @pytest.mark.parametrize(
@@ -123,31 +123,31 @@ def test_wrong_tokens_are_slowed_down_and_right_ones_cost_nothing(limits: tuple[
         ("::ffff:192.0.2.1", "192.0.2.1", True),
     ],
 )
-def test_who_shares_a_bucket(limits: tuple[Limits, list[float]], one: str, other: str, same: bool) -> None:
+async def test_who_shares_a_bucket(limits: tuple[LocalLimits, list[float]], one: str, other: str, same: bool) -> None:
     brake = GuessBrake(limits[0], trusted_proxy=False)
     for _ in range(40):
-        brake.wrong(request_from(one))
+        await brake.wrong(request_from(one))
     if same:
         with pytest.raises(ProblemError):
-            brake.enter(request_from(other))
+            await brake.enter(request_from(other))
     else:
-        brake.enter(request_from(other))
+        await brake.enter(request_from(other))
 
 
-def test_the_forwarded_address_counts_only_behind_our_proxy_and_only_its_last_part(
-    limits: tuple[Limits, list[float]],
+async def test_the_forwarded_address_counts_only_behind_our_proxy_and_only_its_last_part(
+    limits: tuple[LocalLimits, list[float]],
 ) -> None:
     trusting = GuessBrake(limits[0], trusted_proxy=True)
     for number in range(40):
-        trusting.wrong(request_from("10.0.0.1", X_Forwarded_For=f"203.0.113.{number}, 198.51.100.7"))
+        await trusting.wrong(request_from("10.0.0.1", X_Forwarded_For=f"203.0.113.{number}, 198.51.100.7"))
     with pytest.raises(ProblemError):
-        trusting.enter(request_from("10.0.0.1", X_Forwarded_For="198.51.100.7"))
-    trusting.enter(request_from("10.0.0.1", X_Forwarded_For="198.51.100.8"))
-    plain = GuessBrake(Limits(clock=lambda: 0.0), trusted_proxy=False)
+        await trusting.enter(request_from("10.0.0.1", X_Forwarded_For="198.51.100.7"))
+    await trusting.enter(request_from("10.0.0.1", X_Forwarded_For="198.51.100.8"))
+    plain = GuessBrake(LocalLimits(clock=lambda: 0.0), trusted_proxy=False)
     for number in range(40):
-        plain.wrong(request_from("10.0.0.1", X_Forwarded_For=f"203.0.113.{number}"))
+        await plain.wrong(request_from("10.0.0.1", X_Forwarded_For=f"203.0.113.{number}"))
     with pytest.raises(ProblemError):
-        plain.enter(request_from("10.0.0.1", X_Forwarded_For="203.0.113.99"))
+        await plain.enter(request_from("10.0.0.1", X_Forwarded_For="203.0.113.99"))
 
 
 async def test_many_wrong_bearer_tokens_end_in_429_and_a_right_one_still_works(

@@ -74,7 +74,7 @@ attempt = Table(
     Column("month", Integer, primary_key=True, autoincrement=False),
     Column("delivery_id", BigInteger, primary_key=True, autoincrement=False),
     Column("number", SmallInteger, primary_key=True, autoincrement=False),
-    Column("account", String(64), nullable=False, server_default="", comment="account, or account/sender of a pool"),
+    Column("account", String(64), nullable=False, server_default=""),
     Column("outcome", String(10), nullable=False, comment="sent | not_sent | refused | unknown"),
     Column("failure", String(24)),
     Column("code", String(40), nullable=False, server_default=""),

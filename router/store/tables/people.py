@@ -11,7 +11,7 @@ member = Table(
     metadata,
     Column("id", Id, primary_key=True, autoincrement=False),
     Column("kind", String(8), nullable=False, server_default="person", comment="person | group: a chat that is asked"),
-    Column("first_name", String(200), nullable=False, server_default="", comment="of a group: its title"),
+    Column("first_name", String(200), nullable=False, server_default=""),
     Column("last_name", String(200), nullable=False, server_default=""),
     Column("name_key", String(400), nullable=False, server_default="", comment="folded name, for merging"),
     Column("locale", String(35), nullable=False, server_default=""),

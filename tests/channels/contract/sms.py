@@ -22,6 +22,14 @@ KEY_SECRET = "hush-twilio-api-key"
 SID = "SM1234567890abcdef1234567890abcdef"
 CREATED = Reply(201, {"sid": SID, "status": "accepted", "error_code": None, "to": "+12025550123", "num_segments": "1"})
 
+ACTIVE = Reply(200, {"friendly_name": "Example Union", "status": "active"})
+"""https://www.twilio.com/docs/iam/api/account#fetch-an-account-resource"""
+
+
+def service(**more: Any) -> Reply:
+    """https://www.twilio.com/docs/messaging/api/service-resource#fetch-a-service-resource"""
+    return Reply(200, {"sid": "MG1", "use_inbound_webhook_on_number": False} | more)
+
 
 def error(status: int, code: int, **headers: str) -> Reply:
     """https://www.twilio.com/docs/usage/twilios-response#response-formats-exceptions"""
@@ -228,7 +236,46 @@ TABLE = ChannelTable(
         ),
     ),
     checks=(
-        ((Reply(200, {"friendly_name": "Example Union", "status": "active"}),), Health(who="Example Union")),
+        (
+            (ACTIVE, service(inbound_request_url=WEBHOOK_URL, inbound_method="POST")),
+            Health(who="Example Union", webhook=WEBHOOK_URL),
+        ),
+        (
+            (ACTIVE, service(inbound_request_url="https://demo.twilio.com/welcome/sms/reply/")),
+            Health(
+                who="Example Union",
+                webhook="https://demo.twilio.com/welcome/sms/reply/",
+                mend=(
+                    "Twilio brings what is written to the Messaging Service to "
+                    f"https://demo.twilio.com/welcome/sms/reply/, not to {WEBHOOK_URL}",
+                ),
+            ),
+        ),
+        (
+            (ACTIVE, service(inbound_request_url=WEBHOOK_URL, inbound_method="GET")),
+            Health(
+                who="Example Union",
+                webhook=WEBHOOK_URL,
+                mend=("Twilio calls the webhook of the Messaging Service with GET; set it to POST",),
+            ),
+        ),
+        (
+            (
+                ACTIVE,
+                service(inbound_request_url=WEBHOOK_URL, use_inbound_webhook_on_number=True),
+                Reply(200, {"phone_numbers": [{"phone_number": "+12025550199"}], "meta": {"key": "phone_numbers"}}),
+                Reply(200, {"incoming_phone_numbers": [{"phone_number": "+12025550199", "sms_url": None}]}),
+            ),
+            Health(
+                who="Example Union",
+                webhook="",
+                mend=(f"Twilio brings what is written to +12025550199 to nobody, not to {WEBHOOK_URL}",),
+            ),
+        ),
+        (
+            (ACTIVE, error(403, 20003)),
+            Health(who="Example Union", mend=("Twilio did not tell the address of its webhook (20003)",)),
+        ),
         (
             (Reply(200, {"friendly_name": "Example Union", "status": "suspended"}),),
             Health(who="Example Union", mend=("Twilio says that the account is suspended",)),

@@ -49,33 +49,30 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("channel", "account", "name", name=op.f("pk_sender")),
         comment="Health of each account and sender, for all processes and for the operator",
     )
-    op.add_column(
-        "address",
-        sa.Column(
-            "account",
-            sa.String(length=64),
-            server_default="",
-            nullable=False,
-            comment="the only account that can write to it",
-        ),
-    )
-    op.add_column(
-        "address",
-        sa.Column("last_inbound_at", sa.BigInteger(), nullable=True, comment="ms; when they last wrote from it"),
-    )
-    op.add_column(
-        "address",
-        sa.Column(
-            "failures",
-            sa.SmallInteger(),
-            server_default="0",
-            nullable=False,
-            comment="out of reach so often in a row …",
-        ),
-    )
-    op.add_column("address", sa.Column("failing_since", sa.BigInteger(), nullable=True, comment="… since then, ms"))
-    if op.get_bind().dialect.name == "postgresql":  # SQLite keeps no lengths
-        op.alter_column("address", "value", type_=sa.String(length=2000), existing_nullable=False)
+    with op.batch_alter_table("address") as address:
+        address.alter_column("value", type_=sa.String(length=2000), existing_nullable=False)
+        address.add_column(
+            sa.Column(
+                "account",
+                sa.String(length=64),
+                server_default="",
+                nullable=False,
+                comment="the only account that can write to it",
+            )
+        )
+        address.add_column(
+            sa.Column("last_inbound_at", sa.BigInteger(), nullable=True, comment="ms; when they last wrote from it")
+        )
+        address.add_column(
+            sa.Column(
+                "failures",
+                sa.SmallInteger(),
+                server_default="0",
+                nullable=False,
+                comment="out of reach so often in a row …",
+            )
+        )
+        address.add_column(sa.Column("failing_since", sa.BigInteger(), nullable=True, comment="… since then, ms"))
     op.add_column(
         "batch",
         sa.Column(
@@ -109,6 +106,7 @@ def downgrade() -> None:
         batch_op.drop_column("failures")
         batch_op.drop_column("last_inbound_at")
         batch_op.drop_column("account")
+        batch_op.alter_column("value", type_=sa.String(length=400), existing_nullable=False)
     op.drop_table("sender")
     op.drop_table("notice")
     op.drop_table("lease")

@@ -3,34 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import datetime
 import gzip
 import itertools
 import socket
-import ssl
-import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from hypothesis import given
-from hypothesis import strategies as st
 
 from router.core.channel import HttpReply
-from router.core.errors import FailureClass, NotSent, OutcomeUnknown, SendError
-from router.wire import MAX_REPLY, HttpWire, _Connection
+from router.core.errors import FailureClass, NotSent, OutcomeUnknown
+from router.http1 import MAX_REPLY
+from router.wire import HttpWire
 from tests.channels.contract.http_provider import HttpProvider, Reply
-
-
-@pytest.fixture
-async def wire() -> AsyncIterator[HttpWire]:
-    async with HttpWire() as wire:
-        yield wire
+from tests.wire.raw import BODIES, OK, failure, moments, raw, reset, say, take
 
 
 @pytest.fixture
@@ -83,13 +69,6 @@ async def test_a_post_is_not_sent_again_when_its_kept_connection_was_closed(
     await post(wire, server)
 
 
-async def failure(awaitable: Any) -> SendError:
-    with pytest.raises(SendError) as caught:
-        await awaitable
-    assert "hush" not in "".join(traceback.format_exception(caught.value))
-    return caught.value
-
-
 async def test_nobody_listening_is_not_sent(wire: HttpWire, server: HttpProvider) -> None:
     closed = HttpProvider()
     await closed.start()
@@ -118,9 +97,9 @@ async def test_a_connection_that_never_comes_is_not_sent(wire: HttpWire) -> None
 async def test_waiting_for_a_free_connection_is_not_sent(server: HttpProvider) -> None:
     server.script(Reply(hang=True))
     async with HttpWire(connections=1) as wire:
-        busy = asyncio.create_task(failure(post(wire, server, timeout=3.0)))
+        busy = asyncio.create_task(failure(post(wire, server, timeout=1.5)))
         await asyncio.sleep(0.05)
-        error = await failure(post(wire, server, timeout=1.0))
+        error = await failure(post(wire, server, timeout=0.5))
         assert (type(error), error.code) == (NotSent, "connect")
         assert type(await busy) is OutcomeUnknown
 
@@ -139,7 +118,7 @@ async def test_what_may_have_been_sent_is_unknown(
     wire: HttpWire, server: HttpProvider, reply: Reply, code: str
 ) -> None:
     server.script(reply)
-    error = await failure(post(wire, server))
+    error = await failure(post(wire, server, timeout=0.5 if reply.hang else 5.0))
     assert (type(error), error.failure, error.code) == (OutcomeUnknown, FailureClass.TRANSPORT, code)
 
 
@@ -176,58 +155,6 @@ async def test_cancelling_is_not_an_answer(wire: HttpWire, server: HttpProvider)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-
-
-# What a scripted provider does not do: raw bytes, in any pieces, at any time.
-
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
-
-
-async def take(reader: asyncio.StreamReader) -> bytes:
-    """The next request's bytes; b"" at the end of the connection."""
-    try:
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
-        return head + await reader.readexactly(int(length or b"0"))
-    except (asyncio.IncompleteReadError, ConnectionError):
-        return b""
-
-
-Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-@contextlib.asynccontextmanager
-async def raw(serve: Serve, **options: Any) -> AsyncIterator[int]:
-    """A server's port. Every connection is `serve`d and then closed."""
-
-    tasks: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            with contextlib.suppress(ConnectionError):
-                await serve(reader, writer)
-        finally:
-            writer.close()
-
-    def start(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        tasks[asyncio.create_task(connected(reader, writer))] = writer
-
-    async with await asyncio.start_server(start, "127.0.0.1", 0, **options) as server:
-        yield server.sockets[0].getsockname()[1]
-    for task, writer in tasks.items():
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-        writer.transport.abort()
-    await asyncio.sleep(0.01)
-
-
-async def say(wire: HttpWire, port: int, body: bytes = b"", **options: Any) -> HttpReply:
-    return await wire.request(
-        options.pop("method", "POST"),
-        f"{options.pop('base', 'http://127.0.0.1')}:{port}/a?b",
-        **({"headers": {"X-Key": "v"}, "body": body, "timeout": 2.0} | options),
-    )
 
 
 @pytest.mark.parametrize(("method", "length"), [("POST", b"Content-Length: 0\r\n"), ("GET", b"")])
@@ -269,118 +196,6 @@ async def test_a_request_stays_in_its_lines(
 ) -> None:
     error = await failure(wire.request(method, f"http://127.0.0.1:{server.port}/{path}", headers=headers, body=b"text"))
     assert (type(error), error.failure, error.code) == (NotSent, FailureClass.SENDER_CONFIG, "request")
-
-
-class Line(asyncio.Transport):
-    """Stands for the socket where the pieces in which bytes arrive matter."""
-
-    aborted = False
-
-    def write(self, data: Any) -> None: ...
-
-    def abort(self) -> None:
-        self.aborted = True
-
-    def is_closing(self) -> bool:
-        return self.aborted
-
-
-def outcome(parts: Iterator[bytes], method: str = "POST") -> tuple[Any, bool]:
-    """What comes of an answer that arrives in these parts before the line ends; and whether it could be kept."""
-    loop = asyncio.new_event_loop()
-    try:
-        answer: asyncio.Future[HttpReply] = loop.create_future()
-        connection = _Connection(("127.0.0.1", 80, False), lambda _: None)
-        connection.connection_made(Line())
-        connection.send(b"", answer, bodiless=method == "HEAD")
-        for part in parts:
-            if not connection._transport.is_closing():  # type: ignore[union-attr]
-                connection.data_received(part)
-        kept = connection.usable()
-        if kept or not connection._transport.is_closing():  # type: ignore[union-attr]
-            connection.eof_received()
-        connection.connection_lost(None)
-        assert answer.done()
-        return answer.exception() or answer.result(), kept
-    finally:
-        loop.close()
-
-
-def pieces(data: bytes, cuts: list[int]) -> Iterator[bytes]:
-    places = sorted({cut % (len(data) + 1) for cut in cuts} | {0, len(data)})
-    return (data[start:end] for start, end in itertools.pairwise(places))
-
-
-CUTS = st.lists(st.integers(0, 2000), max_size=20)
-FRAMINGS: dict[str, Callable[[bytes], bytes]] = {
-    "length": lambda body: b"Content-Length: %d\r\n\r\n%b" % (len(body), body),
-    "gzip": lambda body: (
-        b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b" % (len(gzip.compress(body)), gzip.compress(body))
-    ),
-    "chunks": lambda body: (
-        b"Transfer-Encoding: chunked\r\n\r\n%b0\r\nX-Late: hush\r\n\r\n"
-        % b"".join(b"%x;ext=1\r\n%b\r\n" % (len(body[at : at + 7]), body[at : at + 7]) for at in range(0, len(body), 7))
-    ),
-    "end": lambda body: b"\r\n" + body,
-}
-
-
-@given(body=st.binary(max_size=200), cuts=CUTS, early=st.booleans(), closing=st.booleans())
-@pytest.mark.parametrize("framing", FRAMINGS)
-def test_an_answer_is_the_same_in_any_pieces(
-    framing: str, body: bytes, cuts: list[int], early: bool, closing: bool
-) -> None:
-    answer = b"HTTP/1.1 103 Early Hints\r\nX-Early: hush\r\n\r\n" * early + b"HTTP/1.1 201 Created\r\n"
-    answer += b"Connection: close\r\n" * closing + b"X-Empty:\r\nX-Odd: Mixed \r\n" + FRAMINGS[framing](body)
-    reply, kept = outcome(pieces(answer, cuts))
-    assert (reply.status, reply.body, reply.headers["x-odd"], reply.headers["x-empty"]) == (201, body, "Mixed", "")
-    assert not {"x-early", "x-late"} & set(reply.headers)
-    assert kept == (framing != "end" and not closing)
-
-
-@given(cuts=CUTS)
-def test_a_second_answer_is_no_part_of_the_first(cuts: list[int]) -> None:
-    second = b"HTTP/1.1 200 OK\r\nX-Other: hush\r\nContent-Length: 0\r\n\r\n"
-    reply, kept = outcome(pieces(OK + b"ok" + second, cuts))
-    assert (reply.body, reply.headers, kept) == (b"ok", {"content-length": "2"}, False)
-
-
-@pytest.mark.parametrize("endless", [b"HTTP/1.1 200 OK\r\nX-Long: ", b"HTTP/1.1 100 Continue\r\n\r\n" * 3000])
-def test_an_endless_head_is_too_long(endless: bytes) -> None:
-    error, _ = outcome(iter([endless + b"x" * 70_000 * endless.endswith(b" ")]))
-    assert (type(error), error.code) == (OutcomeUnknown, "too_long")
-
-
-@given(cuts=CUTS)
-@pytest.mark.parametrize(
-    ("method", "head"),
-    [
-        ("POST", b"HTTP/1.1 204 No Content\r\n\r\n"),
-        ("POST", b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n"),
-        ("HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nContent-Encoding: gzip\r\n\r\n"),
-    ],
-)
-def test_some_answers_have_no_body(method: str, head: bytes, cuts: list[int]) -> None:
-    reply, _ = outcome(pieces(head, cuts), method)
-    assert (reply.status, reply.body) == (int(head[9:12]), b"")
-
-
-@given(garbage=st.binary(max_size=300), cuts=CUTS)
-@pytest.mark.parametrize(
-    "start",
-    [
-        b"",
-        b"HTTP/1.1 ",
-        b"HTTP/1.1 200 OK\r\n",
-        b"HTTP/1.1 200 OK\r\nContent-Length: ",
-        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 9\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
-        b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: other\r\n\r\n",
-    ],
-)
-def test_garbage_has_an_outcome(start: bytes, garbage: bytes, cuts: list[int]) -> None:
-    result, _ = outcome(pieces(start + garbage, cuts))
-    assert isinstance(result, HttpReply | OutcomeUnknown)
 
 
 @pytest.mark.parametrize(
@@ -448,9 +263,6 @@ async def test_a_server_that_closes_after_each_answer_loses_nothing(wire: HttpWi
         for body in BODIES:
             await asyncio.sleep(0.005)  # time enough to learn that the connection is closed
             assert (await say(wire, port, body)).body == body
-
-
-BODIES = [b"%02d" % number for number in range(30)]
 
 
 async def test_first_come_first_served() -> None:
@@ -529,8 +341,7 @@ async def test_cancelling_at_any_moment_leaves_no_trace(moment: int) -> None:
     async with raw(serve) as port, HttpWire(connections=2) as wire:
         for body in BODIES[:5]:
             tasks = [asyncio.create_task(say(wire, port, b"no")) for _ in range(5)]
-            for _ in range(moment):
-                await asyncio.sleep(0)
+            await moments(moment)
             for task in tasks:
                 task.cancel()
             assert all(
@@ -569,50 +380,141 @@ async def test_nothing_is_left_open(server: HttpProvider) -> None:
     assert all(writer.transport.is_closing() for writer in server._writers)
 
 
-@pytest.fixture
-def certificate(tmp_path: Path) -> Path:
-    """A key and its own certificate, for ``localhost`` alone."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder(
-            name, name, key.public_key(), 1, now - datetime.timedelta(1), now + datetime.timedelta(1)
-        )
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path / "localhost.pem"
-    path.write_bytes(
-        made.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return path
+CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
-async def test_tls_is_verified(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked_for = []
-    connections = 0
+@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\nX-A", OK + b"o", CHUNKS + b"2\r\nok\r\n", CHUNKS[:-2]])
+async def test_a_reset_is_unknown_at_once_and_spoils_nothing(wire: HttpWire, said: bytes) -> None:
+    resets = iter([True, False])
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal connections
-        connections += 1
-        while request := await take(reader):
-            writer.write(OK + request[-2:])
+        while await take(reader):
+            if next(resets):
+                writer.write(said)
+                await asyncio.sleep(0.01)
+                reset(writer)
+                return
+            writer.write(OK + b"ok")
 
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    context.sni_callback = lambda _line, name, _context: asked_for.append(name)
-    async with raw(serve, ssl=context) as port:
-        async with HttpWire() as stranger:
-            error = await failure(say(stranger, port, base="https://localhost"))
-            assert (type(error), error.code) == (NotSent, "connect")
-        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-        async with HttpWire() as wire:
-            error = await failure(say(wire, port, base="https://127.0.0.1"))
-            assert (type(error), error.code) == (NotSent, "connect")
-            connections = 0
-            for body in BODIES[:3]:
-                assert (await say(wire, port, body, base="https://localhost")).body == body
-            assert connections == 1
-    assert asked_for[-1] == "localhost"
+    async with raw(serve) as port:
+        error = await failure(say(wire, port))
+        assert (type(error), error.code) == (OutcomeUnknown, "connection")
+        assert (await say(wire, port)).body == b"ok"
+
+
+@pytest.mark.parametrize("greeting", [b"", b"220 mail.example.org ESMTP\r\n"])
+@pytest.mark.parametrize("resets", [False, True])
+async def test_a_server_that_does_not_wait_for_a_request(wire: HttpWire, greeting: bytes, resets: bool) -> None:
+    """Whether the request was under way by then is a matter of luck; nobody waits for an answer that cannot come."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(greeting)
+        if resets:
+            reset(writer)
+
+    async with raw(serve) as port:
+        for _ in range(10):
+            error = await failure(say(wire, port))
+            assert (type(error), error.code) in [(NotSent, "connect"), (OutcomeUnknown, "connection")]
+
+
+async def test_a_connection_that_ended_before_its_first_request_is_not_sent(
+    wire: HttpWire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    connect = loop.create_connection
+
+    async def slowly(*arguments: Any, **options: Any) -> Any:
+        made = await connect(*arguments, **options)
+        await asyncio.sleep(0.02)
+        return made
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None: ...
+
+    monkeypatch.setattr(loop, "create_connection", slowly)
+    async with raw(serve) as port:
+        error = await failure(say(wire, port))
+    assert (type(error), error.code) == (NotSent, "connect")
+
+
+async def test_what_a_server_says_before_its_answer_is_passed_over(wire: HttpWire) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await take(reader):
+            for part in (
+                b"HTTP/1.1 100 Con",
+                b"tinue\r\nX-Early: 1\r\n\r\n",
+                b"HTTP/1.1 102 Processing\r\n\r\n",
+                OK,
+                b"ok",
+            ):
+                writer.write(part)
+                await asyncio.sleep(0.005)
+
+    async with raw(serve) as port:
+        for _ in range(2):
+            reply = await say(wire, port)
+            assert (reply.status, reply.body, reply.headers) == (200, b"ok", {"content-length": "2"})
+
+
+async def test_chunks_that_dribble_in(wire: HttpWire) -> None:
+    body = bytes(range(256)) * 64
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await take(reader):
+            writer.write(CHUNKS)
+            for at in range(0, len(body), 4096):
+                writer.write(b"1000\r\n" + body[at : at + 4000])
+                await asyncio.sleep(0.001)
+                writer.write(body[at + 4000 : at + 4096] + b"\r")
+                await asyncio.sleep(0)
+                writer.write(b"\n")
+            writer.write(b"0\r\nX-Sum: hush\r\n\r\n")
+
+    async with raw(serve) as port:
+        for _ in range(2):
+            reply = await say(wire, port)
+            assert (reply.body, reply.headers) == (body, {"transfer-encoding": "chunked"})
+
+
+@pytest.mark.parametrize(
+    ("said", "connections"),
+    [
+        ("timeout=1, max=9", 2),
+        ("timeout=0", 2),
+        ("max=9, Timeout = 1", 2),
+        ("timeout=60", 1),
+        ("max=9", 1),
+        ("timeout=never", 1),
+    ],
+)
+async def test_a_connection_is_not_used_when_the_server_is_about_to_close_it(
+    wire: HttpWire, said: str, connections: int
+) -> None:
+    """Node.js closes after 5 s and says so; a request that meets the close has an unknown outcome."""
+    served = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal served
+        served += 1
+        while await take(reader):
+            writer.write(OK[:-2] + f"Keep-Alive: {said}\r\n\r\nok".encode())
+
+    async with raw(serve) as port:
+        for _ in range(2):
+            assert (await say(wire, port)).body == b"ok"
+    assert served == connections
+
+
+async def test_an_answer_to_half_a_request_is_an_answer(wire: HttpWire) -> None:
+    """ "413 Content Too Large" comes while we write. What is left to write must not hold up the next request."""
+    answers = iter([b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n", OK + b"ok"])
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(next(answers))
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await asyncio.sleep(3.0)
+
+    async with raw(serve) as port:
+        assert (await say(wire, port, b"x" * 20_000_000)).status == 413
+        assert (await say(wire, port)).body == b"ok"

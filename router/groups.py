@@ -1,0 +1,150 @@
+"""Groups whose chats we are in: let in, put out, moved; added by an organizer where nobody can tell us.
+
+A group stands in the ledger as a member of its own kind, with one address (its chat) and, while we are let in, the
+consent to post there. So it is routed, paced and budgeted like everybody else.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import insert, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from router.core.address import address_hash, normalise
+from router.core.channel import GroupChange, GroupEvent
+from router.core.errors import BadInput
+from router.core.model import Address
+from router.reach import move_address
+from router.runtime import Runtime
+from router.store.campaigns import write_audit
+from router.store.tables import address, consent, member, member_tag
+
+IDS_PER_GROUP = 4
+"""A member, an address, a consent, an audit row."""
+
+
+async def apply_group_event(
+    runtime: Runtime,
+    connection: AsyncConnection,
+    channel: str,
+    account: str,
+    event: GroupEvent,
+    ids: range,
+    *,
+    now: datetime,
+) -> None:
+    """Do what happened to a group, once however often it is told."""
+    kind = runtime.specs[channel].address_kind
+    hash_ = address_hash(runtime.key, kind, event.group)
+    known = (
+        await connection.execute(
+            text("SELECT id, member_id, value FROM address WHERE hash = :hash AND channel = :channel"),
+            {"hash": hash_, "channel": channel},
+        )
+    ).first()
+    match event.change:
+        case GroupChange.ADDED if known is None:
+            source = f"added to the group on {channel}"
+            await _write(
+                runtime, connection, channel, account, event.group, event.title, ids, source=source, by="provider",
+                now=now,
+            )  # fmt: skip
+        case GroupChange.ADDED:
+            assert known is not None
+            await connection.execute(
+                update(address).where(address.c.id == known.id).values(state="active", consent="granted")
+            )
+            if event.title:
+                await connection.execute(
+                    update(member).where(member.c.id == known.member_id).values(first_name=event.title[:200])
+                )
+        case GroupChange.REMOVED if known is not None:
+            await connection.execute(update(address).where(address.c.id == known.id).values(state="dead"))
+        case GroupChange.MOVED if known is not None and event.moved_to:
+            old = Address(id=known.id, channel=channel, value=known.value, hash=hash_)
+            await move_address(runtime, connection, old, event.moved_to)
+        case _:
+            pass  # who comes and goes is kept nowhere yet
+
+
+async def add_group(
+    runtime: Runtime, *, channel: str, account: str, value: str, title: str, tags: list[str], by: str, now: datetime
+) -> int:
+    """Enter a group by hand, where no provider tells us (``apprise``) or before it does; returns its number.
+
+    Raises `BadInput` where the channel posts in no groups or the address cannot be.
+    """
+    spec = runtime.specs.get(channel)
+    if spec is None or not spec.groups:
+        able = ", ".join(sorted(name for name, one in runtime.specs.items() if one.groups))
+        raise BadInput(f"posts in no groups; {able} do", place="channel")
+    chat = normalise(spec.address_kind, value, runtime.settings.default_region)
+    ids = await runtime.store.take_ids(IDS_PER_GROUP)
+
+    async def work(connection: AsyncConnection) -> int:
+        hash_ = address_hash(runtime.key, spec.address_kind, chat)
+        known = await connection.scalar(
+            text("SELECT member_id FROM address WHERE hash = :hash AND channel = :channel"),
+            {"hash": hash_, "channel": channel},
+        )
+        if known is not None:
+            raise BadInput(f"is already entered, as number {known}", place="address")
+        return await _write(
+            runtime,
+            connection,
+            channel,
+            account,
+            chat,
+            title,
+            ids,
+            source=f"entered by {by}",
+            by=by,
+            now=now,
+            tags=tags,
+        )
+
+    return await runtime.store.transact(work)
+
+
+async def _write(
+    runtime: Runtime,
+    connection: AsyncConnection,
+    channel: str,
+    account: str,
+    chat: str,
+    title: str,
+    ids: range,
+    *,
+    source: str,
+    by: str,
+    now: datetime,
+    tags: list[str] | None = None,
+) -> int:
+    number, address_id, consent_id, audit_id = ids[:IDS_PER_GROUP]
+    spec = runtime.specs[channel]
+    hash_ = address_hash(runtime.key, spec.address_kind, chat)
+    await connection.execute(
+        insert(member).values(
+            id=number, kind="group", first_name=title[:200], attributes={}, joined_at=now, created_at=now,
+            updated_at=now,
+        )
+    )  # fmt: skip
+    await connection.execute(
+        insert(address).values(
+            id=address_id, member_id=number, channel=channel, value=chat, hash=hash_, consent="granted",
+            account=account if spec.bound else "", created_at=now,
+        )
+    )  # fmt: skip
+    await connection.execute(
+        insert(consent).values(
+            id=consent_id, member_id=number, channel=channel, address_hash=hash_, state="granted", basis="consent",
+            source=source, at=now, recorded_at=now,
+        )
+    )  # fmt: skip
+    for tag in sorted({tag.strip().lower() for tag in tags or [] if tag.strip()}):
+        await connection.execute(insert(member_tag).values(tag=tag, member_id=number))
+    await write_audit(
+        connection, audit_id, who=by, what="group.add", subject=str(number), detail={"channel": channel}, now=now
+    )
+    return number
