@@ -25,7 +25,7 @@ from router.core.model import CampaignStatus
 from router.dispatch import MOST
 from router.runtime import Runtime
 from router.settings import load_settings
-from router.worker import SENDERS, run_worker
+from router.worker import BESIDE, run_worker
 
 ASK = {
     "title": "Bench",
@@ -52,7 +52,7 @@ async def blast(watch_unknown: bool) -> dict[str, object]:
             "counts": view.counts,
             "held": view.held,
             "most_unknown": max(most_unknown, default=0),
-            "possible_unknown": MOST * SENDERS,
+            "possible_unknown": MOST * BESIDE,
         }
 
 

@@ -290,7 +290,7 @@ def token(name: str, scopes: tuple[str, ...]) -> None:
 def demo(once: bool, members: int, seed: int) -> None:
     """A movement of 2,000 asked to an event by SMS and email, over the real adapters against simulated providers."""
     logging.basicConfig(level="WARNING", format="%(levelname)s %(name)s: %(message)s")
-    _run(run_demo(out, members=members, seed=seed, once=once))
+    _run(run_demo(out, scenario="hearing", members=members, seed=seed, once=once))
 
 
 @outreach.command()

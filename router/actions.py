@@ -55,6 +55,21 @@ async def follow_link(runtime: Runtime, ref: DeliveryRef, *, now: datetime, pref
     return str(row.link)
 
 
+async def place_of(runtime: Runtime, ref: DeliveryRef) -> tuple[str, str, str] | None:
+    """The channel, account and address that a delivery went to; None for a stranger or where it was erased."""
+    async with runtime.store.read() as connection:
+        row = (
+            await connection.execute(
+                text(
+                    "SELECT a.channel, a.account, a.value FROM delivery d JOIN address a ON a.id = d.address_id"
+                    " WHERE d.month = :month AND d.id = :id AND a.value <> ''"
+                ),
+                {"month": ref.month, "id": ref.id},
+            )
+        ).one_or_none()
+    return None if row is None else (row.channel, row.account, row.value)
+
+
 async def record_action(
     runtime: Runtime,
     *,

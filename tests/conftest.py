@@ -15,6 +15,9 @@ from tests.support.postgres import admin_url
 
 pytest_plugins = ["tests.strict"]
 
+collect_ignore = ["counterparts"]
+"""They need Node.js and have a run of their own: ``make test-counterparts``."""
+
 
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -38,6 +38,11 @@ PUBLIC = {
     "GET /openapi.json",
     "GET /static/member.css",
     "GET /a/{token}",  # a member's link: the signed token in it says whose it is
+    "GET /push/{token}",  # a member's own browser, by a signed link
+    "POST /push/{token}",
+    "DELETE /push/{token}",
+    "GET /push/static/{file}",
+    "GET /sw.js",
     "GET /u/{token}",
     "POST /u/{token}",
 }

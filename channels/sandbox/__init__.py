@@ -10,6 +10,9 @@ package and it imports no adapter.
     httpd       HTTP server
     twilio      Messages resource          phones   simulated phones, keywords, replies
     smtp        mail server, mailboxes     sendgrid signed mail events
+    telegram    Bot API                    slack    Web API, events, sockets
+    webpush     push service that decrypts fcm      HTTP v1 and its token endpoint
+    apprise     a few group chats          webhooks where each provider calls us
     pages       the page of simulated phones
     server      `Sandbox`, which ties them together
 """
@@ -19,5 +22,6 @@ from __future__ import annotations
 from channels.sandbox.knobs import Knobs
 from channels.sandbox.memory import Accepted, Memory
 from channels.sandbox.server import Sandbox, serve
+from channels.sandbox.webhooks import CALLING
 
-__all__ = ["Accepted", "Knobs", "Memory", "Sandbox", "serve"]
+__all__ = ["CALLING", "Accepted", "Knobs", "Memory", "Sandbox", "serve"]

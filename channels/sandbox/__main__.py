@@ -21,8 +21,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="HTTP port; 0 takes any free one")
     parser.add_argument("--smtp-port", type=int, default=0, help="SMTP port; 0 takes any free one")
-    parser.add_argument("--sms-webhook", default="", help="where replies to texts are posted")
-    parser.add_argument("--email-webhook", default="", help="where mail events are posted")
+    parser.add_argument("--webhooks", type=json.loads, default={}, help="channel → where its provider calls, as JSON")
     parser.add_argument("--knobs", type=json.loads, default={}, help='knobs as JSON, like {"latency": 0.05}')
     parser.add_argument("--fast", action="store_true", help="no receipts, and no words are kept")
     return parser.parse_args()
@@ -35,8 +34,7 @@ async def _main(arguments: argparse.Namespace) -> None:
         arguments.port,
         arguments.smtp_port,
         knobs=Knobs().turned(({"no_receipts": 1} if arguments.fast else {}) | arguments.knobs),
-        sms_webhook=arguments.sms_webhook,
-        email_webhook=arguments.email_webhook,
+        webhooks=arguments.webhooks,
         **keep,
     )
     stop = asyncio.Event()

@@ -68,7 +68,7 @@ class AppriseTarget:
         code = world.knobs.fail.get(group, 0)
         text = "\n".join(line for line in (title, words) if line)
         number = world.memory.accepted.add("apprise", group, USER, "", text, now, code)
-        world.memory.note("phone", group, Entry("arrived", text, now, number), USER)
+        world.memory.note("apprise", group, Entry("arrived", text, now, number), USER)
         if code:
-            world.memory.note("phone", group, Entry("note", f"did not arrive ({code})", now))
+            world.memory.note("apprise", group, Entry("note", f"did not arrive ({code})", now))
         return json_reply({}, delay=world.latency(), ending=world.ending())

@@ -178,9 +178,9 @@ class Fcm:
         delivery = data.get("delivery", "")[:64].replace("\t", " ")
         text = "\n".join(line for line in (shown.get("title"), shown.get("body")) if line)
         number = world.memory.accepted.add("fcm", device, PROJECT, delivery, text, now, code)
-        world.memory.note("phone", device, Entry("arrived", text, now, number), PROJECT)
+        world.memory.note("fcm", device, Entry("arrived", text, now, number), PROJECT)
         if code:
-            world.memory.note("phone", device, Entry("note", f"did not arrive ({code})", now))
+            world.memory.note("fcm", device, Entry("note", f"did not arrive ({code})", now))
         name = f"projects/{PROJECT}/messages/{world.memory.accepted.get(number).sid}"
         return json_reply({"name": name}, delay=world.latency(), ending=world.ending())
 

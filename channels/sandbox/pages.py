@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from email.message import EmailMessage
 from pathlib import Path
@@ -17,6 +18,9 @@ from channels.sandbox.memory import Conversation, Entry
 from channels.sandbox.phones import Phones
 from channels.sandbox.smtp import Mailboxes, one_click_url, read_mail
 from channels.sandbox.world import World
+
+_CHATS = ("/telegram", "/slack", "/webpush", "/fcm", "/apprise")
+"""Pages of what is neither a telephone nor a mailbox."""
 
 _FOLDER = Path(__file__).parent / "pages"
 _STYLE = (_FOLDER / "style.css").read_bytes()
@@ -86,8 +90,11 @@ def _clock(at: float) -> str:
 class Pages:
     """GET and POST of everything a person opens in a browser."""
 
-    def __init__(self, world: World, phones: Phones, mailboxes: Mailboxes) -> None:
+    def __init__(
+        self, world: World, phones: Phones, mailboxes: Mailboxes, answer: Callable[[str, str, str], None]
+    ) -> None:
         self._world = world
+        self._answer = answer
         self._phones = phones
         self._mailboxes = mailboxes
         self._templates = Environment(
@@ -109,9 +116,11 @@ class Pages:
         if request.path == "/knobs":
             return self._knobs()
         page = pages.get(request.path)
-        if request.method != "GET" or page is None:
+        if request.method != "GET" or (page is None and request.path not in _CHATS):
             return self._sorry(404, "There is no such page.")
         try:
+            if page is None:
+                return self._chat(request.path.removeprefix("/"), request.arguments())
             return page(request.arguments())
         except (KeyError, ValueError, IndexError):
             return self._sorry(404, "No such phone, mailbox or mail is remembered.")
@@ -124,10 +133,16 @@ class Pages:
         try:
             form = request.form()
             if request.path == "/phone":
-                text = form.get("word") or form.get("text", "")
-                if text:
+                if word := form.get("word"):
+                    self._phones.answer(form["address"], word)
+                elif text := form.get("text"):
                     self._phones.reply(form["address"], text[:1600])
                 return self._back("phone", form["address"])
+            if request.path in _CHATS:
+                kind = request.path.removeprefix("/")
+                if text := form.get("word") or form.get("text"):
+                    self._answer(kind, form["address"], text[:1600])
+                return self._back(kind, form["address"])
             if request.path == "/mailbox":
                 self._mailboxes.unsubscribe(form["address"], int(form["number"]))
                 return self._back("mailbox", form["address"])
@@ -177,6 +192,10 @@ class Pages:
     def _phone(self, arguments: dict[str, str]) -> Reply:
         conversation = self._conversation(arguments, "phone")
         return self._render("phone.html", refresh=self._look_again("phone", arguments), conversation=conversation)
+
+    def _chat(self, kind: str, arguments: dict[str, str]) -> Reply:
+        conversation = self._conversation(arguments, kind)
+        return self._render("phone.html", refresh=self._look_again(kind, arguments), conversation=conversation)
 
     def _mailbox(self, arguments: dict[str, str]) -> Reply:
         conversation = self._conversation(arguments, "mailbox")

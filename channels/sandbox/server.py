@@ -1,22 +1,29 @@
-"""The sandbox itself: one HTTP port for Twilio, the pages and the controls, one SMTP port, all in one event loop."""
+"""The sandbox itself: one HTTP port for all providers, pages and controls, one SMTP port, all in one event loop."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from hashlib import blake2b
 from types import TracebackType
 from typing import Any
 
+from channels.sandbox.apprise import AppriseTarget
+from channels.sandbox.fcm import Fcm
 from channels.sandbox.httpd import Connection, Reply, Request, json_reply
 from channels.sandbox.knobs import Knobs
 from channels.sandbox.memory import Memory
 from channels.sandbox.pages import Pages
 from channels.sandbox.phones import Phones
 from channels.sandbox.sendgrid import EventWebhook
+from channels.sandbox.slack import Slack
 from channels.sandbox.smtp import Mailboxes, MailClient
+from channels.sandbox.telegram import Telegram
 from channels.sandbox.twilio import Twilio
+from channels.sandbox.webhooks import Webhooks
+from channels.sandbox.webpush import WebPush
 from channels.sandbox.world import World
 
 ACCOUNT_SID = "AC" + "5a" * 16
@@ -26,7 +33,7 @@ FROM_ADDRESS = "hello@example.org"
 
 
 class Sandbox:
-    """Simulated Twilio, SMTP and SendGrid on loopback; a context manager that starts and closes itself.
+    """Simulated providers of every channel on loopback; a context manager that starts and closes itself.
 
     `memory.accepted` is every message a provider took, in order and never merged. With `keep_texts` and
     `keep_conversations` at 0 it keeps no words at all, which is the fastest. `clock` is Unix time as the providers see
@@ -39,9 +46,7 @@ class Sandbox:
         knobs: Knobs | None = None,
         account_sid: str = ACCOUNT_SID,
         auth_token: str = AUTH_TOKEN,
-        sms_webhook: str = "",
-        whatsapp_webhook: str = "",
-        email_webhook: str = "",
+        webhooks: Mapping[str, str] | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
         smtp_port: int = 0,
@@ -51,16 +56,28 @@ class Sandbox:
     ) -> None:
         self.memory = Memory(keep_texts=keep_texts, keep_conversations=keep_conversations)
         self.world = World(knobs or Knobs(), self.memory, clock)
-        self.sms_webhook = sms_webhook
-        self.email_webhook = email_webhook
         self._account = (account_sid, auth_token)
         self._events = EventWebhook(self.world)
         self._twilio = Twilio(self.world, account_sid, auth_token, FROM_NUMBER)
         self.phones: Phones = self._twilio.phones
         self.contents = self._twilio.contents
-        self.whatsapp_webhook = whatsapp_webhook
         self.mailboxes = Mailboxes(self.world, self._events)
-        self._pages = Pages(self.world, self.phones, self.mailboxes)
+        self.telegram = Telegram(self.world)
+        self.slack = Slack(self.world)
+        self.webpush = WebPush(self.world)
+        self.fcm = Fcm(self.world)
+        self.apprise = AppriseTarget(self.world)
+        self._providers = (self.telegram, self.slack, self.webpush, self.fcm, self.apprise)
+        self.webhooks = Webhooks(
+            sms=(self.world, "sms_webhook"),
+            whatsapp=(self.phones, "whatsapp_webhook"),
+            email=(self.world, "email_webhook"),
+            telegram=(self.telegram, "webhook"),
+            slack=(self.slack, "webhook"),
+        )
+        """channel → where its provider calls us; "" for nowhere."""
+        self.webhooks.update(webhooks or {})
+        self._pages = Pages(self.world, self.phones, self.mailboxes, self._answer)
         self._host, self._port, self._smtp_port = host, port, smtp_port
         self._servers: list[asyncio.Server] = []
         self._connections: set[Connection] = set()
@@ -79,33 +96,6 @@ class Sandbox:
         """Turn some knobs. Raises ValueError, naming the knob."""
         self.world.turn(self.world.knobs.turned(changes))
 
-    @property
-    def sms_webhook(self) -> str:
-        """Where replies to texts are posted; "" posts them nowhere."""
-        return self.world.sms_webhook
-
-    @sms_webhook.setter
-    def sms_webhook(self, url: str) -> None:
-        self.world.sms_webhook = url
-
-    @property
-    def whatsapp_webhook(self) -> str:
-        """Where what is written over WhatsApp is posted; "" posts it nowhere."""
-        return self.phones.whatsapp_webhook
-
-    @whatsapp_webhook.setter
-    def whatsapp_webhook(self, url: str) -> None:
-        self.phones.whatsapp_webhook = url
-
-    @property
-    def email_webhook(self) -> str:
-        """Where mail events are posted; "" posts them nowhere."""
-        return self.world.email_webhook
-
-    @email_webhook.setter
-    def email_webhook(self, url: str) -> None:
-        self.world.email_webhook = url
-
     async def start(self) -> None:
         """Listen. Raises OSError where a port is taken."""
         loop = asyncio.get_running_loop()
@@ -122,6 +112,7 @@ class Sandbox:
             await self.aclose()
             raise
         self._servers.append(smtp)
+        await self.slack.start(self._host)
         self._smtp_port = smtp.sockets[0].getsockname()[1]
 
     async def aclose(self) -> None:
@@ -129,6 +120,8 @@ class Sandbox:
         for server in self._servers:
             server.close()
         await self.world.callbacks.aclose()
+        await self.slack.aclose()
+        await self.webpush.aclose()
         for connection in list(self._connections):
             connection.abort()
         for session in list(self._sessions):
@@ -143,6 +136,7 @@ class Sandbox:
     async def idle(self) -> None:
         """Return once no callback, receipt or scripted reply is pending."""
         await self.world.callbacks.idle()
+        await self.webpush.idle()
 
     async def __aenter__(self) -> Sandbox:
         await self.start()
@@ -186,7 +180,32 @@ class Sandbox:
             "OUTREACH_EMAIL_FROM_ADDRESS": FROM_ADDRESS,
             "OUTREACH_EMAIL_PROVIDER": "sendgrid",
             "OUTREACH_EMAIL_WEBHOOK_PUBLIC_KEY": self.sendgrid_public_key,
+            **{name: value for one in self._providers for name, value in one.environment(self.http_url).items()},
         }
+
+    def new_address(self, channel: str, name: str) -> str:
+        """An address of a made-up person on a channel that has no numbers to give out; the same for the same name."""
+        match channel:
+            case "telegram":
+                return str(10_000_000 + int.from_bytes(blake2b(name.encode(), digest_size=4).digest()))
+            case "slack":
+                return "U" + blake2b(name.encode(), digest_size=5).hexdigest().upper()
+            case "webpush":
+                return self.webpush.address(self.http_url, name)
+            case "fcm":
+                return f"{name}:" + blake2b(name.encode(), digest_size=40).hexdigest()
+        raise ValueError(f"{channel}: gives out no addresses here")
+
+    def _answer(self, kind: str, address: str, text: str) -> None:
+        """Somebody answers, or presses the button that fits."""
+        if kind == "telegram":
+            self.telegram.answer(address, text)
+        elif kind == "slack":
+            self.slack.answer(address, text)
+        elif kind == "webpush":
+            self.webpush.answer(address, text)
+        else:
+            self.phones.answer(address, text)
 
     def stats(self) -> dict[str, Any]:
         """Counters since the start or the last clearing."""
@@ -202,15 +221,16 @@ class Sandbox:
             "http_url": self.http_url,
             "smtp_port": self.smtp_port,
             "sendgrid_public_key": self.sendgrid_public_key,
-            "sms_webhook": self.sms_webhook,
-            "whatsapp_webhook": self.whatsapp_webhook,
-            "email_webhook": self.email_webhook,
+            "webhooks": dict(self.webhooks),
             "environment": self.channel_environment(),
         }
 
     def _handle(self, request: Request) -> Reply:
         if request.path.startswith(Twilio.prefixes):
             return self._twilio.handle(request)
+        for provider in self._providers:
+            if request.path.startswith(provider.prefix):
+                return provider.handle(request)
         if request.path.startswith("/sandbox/"):
             return self._control(request)
         return self._pages.handle(request)
@@ -233,9 +253,7 @@ class Sandbox:
                     return json_reply(self.settings())
                 case "POST", "/sandbox/settings":
                     changes = request.json()
-                    self.sms_webhook = str(changes.get("sms_webhook", self.sms_webhook))
-                    self.whatsapp_webhook = str(changes.get("whatsapp_webhook", self.whatsapp_webhook))
-                    self.email_webhook = str(changes.get("email_webhook", self.email_webhook))
+                    self.webhooks.update({str(name): str(url) for name, url in changes["webhooks"].items()})
                     return json_reply(self.settings())
                 case "GET", "/sandbox/knobs":
                     return json_reply(self.knobs.plain())

@@ -185,14 +185,14 @@ class WebPush:
     def _show(self, endpoint: str, payload: dict[str, Any], number: int, code: int) -> None:
         world, now = self._world, self._world.clock()
         text = "\n".join(str(payload[name]) for name in ("title", "body", "url") if payload.get(name))
-        world.memory.note("phone", endpoint, Entry("arrived", text, now, number), "web push")
+        world.memory.note("webpush", endpoint, Entry("arrived", text, now, number), "web push")
         if code:
-            world.memory.note("phone", endpoint, Entry("note", f"did not arrive ({code})", now))
+            world.memory.note("webpush", endpoint, Entry("note", f"did not arrive ({code})", now))
             return
         screen = self._screens.setdefault(endpoint, {})
         tag = str(payload.get("tag") or number)
         if screen.pop(tag, None) is not None:
-            world.memory.note("phone", endpoint, Entry("note", "took the place of an earlier one", now))
+            world.memory.note("webpush", endpoint, Entry("note", "took the place of an earlier one", now))
         screen[tag] = payload
         self._by_itself(endpoint, payload)
 
@@ -213,7 +213,7 @@ class WebPush:
         """The owner takes the permission back: the endpoint is gone (RFC 8030, 7.3)."""
         self._gone.add(endpoint)
         self._screens.pop(endpoint, None)
-        self._world.memory.note("phone", endpoint, Entry("written", "STOP", self._world.clock()))
+        self._world.memory.note("webpush", endpoint, Entry("written", "STOP", self._world.clock()))
         self._world.memory.counters["replies"] += 1
 
     def _press(self, endpoint: str, payload: Mapping[str, Any], word: str) -> None:
@@ -222,7 +222,7 @@ class WebPush:
         if word not in words or not payload.get("url"):
             return
         self._screens.get(endpoint, {}).pop(str(payload.get("tag")), None)
-        self._world.memory.note("phone", endpoint, Entry("written", word, self._world.clock()))
+        self._world.memory.note("webpush", endpoint, Entry("written", word, self._world.clock()))
         self._world.memory.counters["replies"] += 1
         visit = asyncio.get_running_loop().create_task(self._open(str(URL(str(payload["url"])) % {"answer": word})))
         self._visits.add(visit)

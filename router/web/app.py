@@ -20,11 +20,12 @@ from router.web.openapi import openapi_document
 from router.web.pages import PAGE_PATHS, PAGES, problem_page
 from router.web.people import PEOPLE
 from router.web.problems import answering_problems
+from router.web.push import PUSH
 from router.web.serving import handler_of
 from router.web.system import SYSTEM
 from router.web.webhooks import WEBHOOKS
 
-ENDPOINTS: Registry = [*CAMPAIGNS, *PEOPLE, *IMPORTS, *WEBHOOKS, *PAGES, *SYSTEM]
+ENDPOINTS: Registry = [*CAMPAIGNS, *PEOPLE, *IMPORTS, *WEBHOOKS, *PAGES, *PUSH, *SYSTEM]
 """Every address of this program."""
 
 MAX_UPLOAD = 2 * 1024**3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -10,7 +11,8 @@ from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from yarl import URL
 
-from router.actions import follow_link
+from router.actions import follow_link, place_of
+from router.core.channel import Inbound, Received
 from router.core.data import data_folder
 from router.core.links import is_prefetch, read_action_token, read_unsubscribe_token
 from router.core.model import DeliveryRef
@@ -22,10 +24,13 @@ from router.web.problems import ProblemError
 PAGES: Registry = []
 endpoint = registrar(PAGES)
 
-PAGE_PATHS = ("/a/", "/u/")
+PAGE_PATHS = ("/a/", "/u/", "/push/")
 """Below these an error is a page for a person, not a document for a program."""
 
-_CHANNEL_WORDS = {"sms": "text messages", "email": "emails", "whatsapp": "WhatsApp messages"}
+_CHANNEL_WORDS = {
+    "sms": "text messages", "email": "emails", "whatsapp": "WhatsApp messages", "webpush": "notifications",
+}  # fmt: skip
+_ANSWER = re.compile(r"[A-Z0-9][A-Z0-9 ]{0,19}")
 _ASCII = "".join(map(chr, range(0x21, 0x7F)))
 _TOKEN = "{token:[^/]{1,200}}"  # noqa: S105 - a route pattern
 
@@ -47,6 +52,10 @@ async def open_link(call: Call) -> web.StreamResponse:
     destination = await follow_link(call.runtime, ref, now=call.now, prefetch=prefetch)
     if not destination:
         raise _unknown()
+    # A notification's button has no other way back than its link (`/a/TOKEN?answer=YES`).
+    word = request.query.get("answer", "")
+    if _ANSWER.fullmatch(word) and not prefetch:
+        await _answer(call, ref, word)
     return web.Response(status=302, headers={"Location": _location(destination), "Cache-Control": "no-store"})
 
 
@@ -89,6 +98,23 @@ _CSS = (data_folder("templates") / "member" / "member.css").read_text("utf-8")
 def problem_page(problem: ProblemError, request: web.Request) -> web.Response:
     """An error, as a person can bear it."""
     return _page(request, "problem.html", status=problem.status, headers=problem.headers, problem=problem)
+
+
+async def _answer(call: Call, ref: DeliveryRef, word: str) -> None:
+    """Take the word of a button as if it had been written."""
+    place = await place_of(call.runtime, ref)
+    if place is not None:
+        channel, account, sender = place
+        event = Inbound(
+            event_id=f"link {ref} {word}",
+            sender=sender,
+            recipient="",
+            text=word,
+            at=call.now,
+            button=True,
+            delivery=ref,
+        )
+        await call.receiver.submit(channel, account, Received(events=(event,)), call.now)
 
 
 async def _delivery(call: Call, read: Any) -> DeliveryRef:

@@ -38,7 +38,7 @@ async def hooks() -> AsyncIterator[Hooks]:
 
 @pytest.fixture
 async def sandbox(hooks: Hooks) -> AsyncIterator[Sandbox]:
-    async with Sandbox(knobs=QUICK, sms_webhook=f"{hooks.url}/hooks/sms?a=1") as sandbox:
+    async with Sandbox(knobs=QUICK, webhooks={"sms": f"{hooks.url}/hooks/sms?a=1"}) as sandbox:
         yield sandbox
 
 
@@ -288,7 +288,7 @@ async def test_stop_is_confirmed_passed_on_and_blocks_until_start(
     sandbox.phones.reply(PHONE, " stop\n")
     await sandbox.idle()
     (call,) = hooks.calls
-    assert call.url == sandbox.sms_webhook
+    assert call.url == sandbox.webhooks["sms"]
     assert RequestValidator(AUTH_TOKEN).validate(call.url, call.form, call.headers["X-Twilio-Signature"])
     assert call.form["OptOutType"] == "STOP"
     assert (call.form["From"], call.form["To"], call.form["Body"]) == (PHONE, FROM_NUMBER, " stop\n")
@@ -338,7 +338,7 @@ async def test_people_answer_by_script_the_same_for_the_same_seed(hooks: Hooks, 
     async def run(order: list[str]) -> dict[str, str]:
         hooks.calls.clear()
         knobs = Knobs(p_yes=0.4, p_stop=0.2, p_help=0.1, reply_delay=0.001)
-        async with Sandbox(knobs=knobs, sms_webhook=hooks.url) as sandbox:
+        async with Sandbox(knobs=knobs, webhooks={"sms": hooks.url}) as sandbox:
             for phone in order * 2:
                 await post(http, sandbox, To=phone)
             await sandbox.idle()
@@ -423,9 +423,9 @@ async def test_controls_over_http(sandbox: Sandbox, http: aiohttp.ClientSession)
     async with http.get(f"{url}/stats?duplicates=1") as response:
         stats = await response.json()
     assert (stats["accepted"], stats["duplicates"]) == (1203, {"202611-1": 1203})
-    async with http.post(f"{url}/settings", json={"sms_webhook": "http://127.0.0.1:9/x"}) as response:
-        assert (await response.json())["sms_webhook"] == "http://127.0.0.1:9/x"
-    assert sandbox.sms_webhook == "http://127.0.0.1:9/x"
+    async with http.post(f"{url}/settings", json={"webhooks": {"sms": "http://127.0.0.1:9/x"}}) as response:
+        assert (await response.json())["webhooks"]["sms"] == "http://127.0.0.1:9/x"
+    assert sandbox.webhooks["sms"] == "http://127.0.0.1:9/x"
     async with http.delete(f"{url}/accepted") as response:
         assert (await response.json())["accepted"] == 0
     assert (await post(http, sandbox))[1]["sid"].endswith(f"{1203:x}"), "names are not used twice"
@@ -477,7 +477,7 @@ BRITON = "whatsapp:+447700900123"
 
 @pytest.fixture
 async def whatsapp(hooks: Hooks) -> AsyncIterator[Sandbox]:
-    async with Sandbox(knobs=QUICK, whatsapp_webhook=f"{hooks.url}/hooks/whatsapp") as sandbox:
+    async with Sandbox(knobs=QUICK, webhooks={"whatsapp": f"{hooks.url}/hooks/whatsapp"}) as sandbox:
         yield sandbox
 
 
@@ -562,7 +562,7 @@ async def test_a_button_is_pressed_and_stop_is_left_to_us(
     whatsapp.phones.answer(BRITON, "yes")
     await whatsapp.idle()
     (call,) = hooks.calls
-    assert call.url == whatsapp.whatsapp_webhook
+    assert call.url == whatsapp.webhooks["whatsapp"]
     assert RequestValidator(AUTH_TOKEN).validate(call.url, call.form, call.headers["X-Twilio-Signature"])
     pressed = (call.form["Body"], call.form["ButtonText"], call.form["ButtonPayload"])
     assert pressed == ("Yes, I am in", "Yes, I am in", "YES|202611-17")
@@ -614,11 +614,11 @@ async def test_templates_are_made_over_twilios_content_api(whatsapp: Sandbox, ht
 
 
 async def test_the_account_and_its_webhooks_can_be_read(sandbox: Sandbox) -> None:
-    sandbox.whatsapp_webhook = "https://router.example.org/hooks/whatsapp"
+    sandbox.webhooks["whatsapp"] = "https://router.example.org/hooks/whatsapp"
     client = sdk(sandbox)
     assert (await asyncio.to_thread(client.api.accounts(ACCOUNT_SID).fetch)).status == "active"
     (number,) = await asyncio.to_thread(client.incoming_phone_numbers.list, phone_number=FROM_NUMBER)
-    assert (number.sms_url, number.sms_method) == (sandbox.sms_webhook, "POST")
+    assert (number.sms_url, number.sms_method) == (sandbox.webhooks["sms"], "POST")
     assert await asyncio.to_thread(client.incoming_phone_numbers.list, phone_number=PHONE) == []
     service = client.messaging.v1.services("MG" + "a" * 32)
     assert (await asyncio.to_thread(service.fetch)).use_inbound_webhook_on_number
@@ -627,4 +627,7 @@ async def test_the_account_and_its_webhooks_can_be_read(sandbox: Sandbox) -> Non
     (member,) = await asyncio.to_thread(service.channel_senders.list)
     assert member.sender == f"whatsapp:{FROM_NUMBER}"
     (sender,) = await asyncio.to_thread(client.messaging.v2.channels_senders.list, channel="whatsapp")
-    assert (sender.sender_id, sender.webhook["callback_url"]) == (f"whatsapp:{FROM_NUMBER}", sandbox.whatsapp_webhook)
+    assert (sender.sender_id, sender.webhook["callback_url"]) == (
+        f"whatsapp:{FROM_NUMBER}",
+        sandbox.webhooks["whatsapp"],
+    )

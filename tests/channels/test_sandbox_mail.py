@@ -33,7 +33,7 @@ async def hooks() -> AsyncIterator[Hooks]:
 
 @pytest.fixture
 async def sandbox(hooks: Hooks) -> AsyncIterator[Sandbox]:
-    async with Sandbox(knobs=QUICK, email_webhook=f"{hooks.url}/hooks/email") as sandbox:
+    async with Sandbox(knobs=QUICK, webhooks={"email": f"{hooks.url}/hooks/email"}) as sandbox:
         yield sandbox
 
 
@@ -227,7 +227,7 @@ async def test_addresses_of_every_shape(sandbox: Sandbox, smtp: aiosmtplib.SMTP,
 
 
 async def test_the_providers_live_by_the_clock_they_are_given(hooks: Hooks) -> None:
-    async with Sandbox(knobs=QUICK, email_webhook=hooks.url, clock=lambda: 1_000_000_000.5) as sandbox:
+    async with Sandbox(knobs=QUICK, webhooks={"email": hooks.url}, clock=lambda: 1_000_000_000.5) as sandbox:
         await aiosmtplib.send(mail(), hostname="127.0.0.1", port=sandbox.smtp_port, start_tls=False)
         await sandbox.idle()
         assert {event["timestamp"] for event in events(hooks.calls)} == {1_000_000_000}

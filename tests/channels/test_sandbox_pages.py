@@ -34,7 +34,7 @@ async def hooks() -> AsyncIterator[Hooks]:
 
 @pytest.fixture
 async def sandbox(hooks: Hooks) -> AsyncIterator[Sandbox]:
-    async with Sandbox(knobs=Knobs(receipt_delay=0.001), sms_webhook=f"{hooks.url}/sms") as sandbox:
+    async with Sandbox(knobs=Knobs(receipt_delay=0.001), webhooks={"sms": f"{hooks.url}/sms"}) as sandbox:
         yield sandbox
 
 

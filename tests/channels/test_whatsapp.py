@@ -105,8 +105,8 @@ class Stage:
         prefix = "OUTREACH_WHATSAPP_"
         environment = sandbox.channel_environment()
         settings = {name.removeprefix(prefix).lower(): environment[name] for name in environment if prefix in name}
-        sandbox.whatsapp_webhook = f"{hooks.url}/hooks/whatsapp/main"
-        self.channel = TABLE.open(wire, webhook_url=sandbox.whatsapp_webhook, **settings)
+        sandbox.webhooks["whatsapp"] = f"{hooks.url}/hooks/whatsapp/main"
+        self.channel = TABLE.open(wire, webhook_url=sandbox.webhooks["whatsapp"], **settings)
         self.settings = settings
 
     async def heard(self) -> list[Any]:
@@ -178,8 +178,8 @@ async def test_stop_is_ours_to_answer(stage: Stage) -> None:
 
 async def test_the_check_compares_the_webhook(stage: Stage) -> None:
     health = await stage.channel.check(NOW)
-    assert (health.who, health.webhook, health.mend) == ("Sandbox", stage.sandbox.whatsapp_webhook, ())
-    stage.sandbox.whatsapp_webhook = ""
+    assert (health.who, health.webhook, health.mend) == ("Sandbox", stage.sandbox.webhooks["whatsapp"], ())
+    stage.sandbox.webhooks["whatsapp"] = ""
     health = await stage.channel.check(NOW)
     assert health.webhook == ""
     assert len(health.mend) == 1

@@ -33,7 +33,7 @@ async def movement(database_url: str, tmp_path: Path) -> AsyncIterator[Movement]
         postal_address="1 Example Street",
     )
     async with (
-        Sandbox(sms_webhook=f"{public}/hooks/sms/main", email_webhook=f"{public}/hooks/email/main") as sandbox,
+        Sandbox(webhooks={"sms": f"{public}/hooks/sms/main", "email": f"{public}/hooks/email/main"}) as sandbox,
         Movement.open(settings, sandbox, port=port) as movement,
     ):
         yield movement

@@ -18,6 +18,9 @@ from tests.web.conftest import MakeHeaders
 GUARDED = [endpoint for endpoint in ENDPOINTS if isinstance(endpoint.access, Scope)]
 PUBLIC = {
     "/a/{token}",
+    "/push/{token}",
+    "/push/static/{file}",
+    "/sw.js",
     "/u/{token}",
     "/healthz",
     "/readyz",

@@ -1,0 +1,27 @@
+"""The commands of ``outreach``, one module for each subject. Importing this enters them all.
+
+group       the command itself, and what all commands need
+processes   migrate, serve, web, worker
+people      import                  campaigns   blast
+keys        keys                    tokens      token
+check       check                   groups      group add, group list
+demo        demo, sandbox
+"""
+
+from __future__ import annotations
+
+from router.cli import campaigns, check, demo, groups, keys, people, processes, tokens
+from router.cli.group import err, outreach
+
+__all__ = [
+    "campaigns",
+    "check",
+    "demo",
+    "err",
+    "groups",
+    "keys",
+    "outreach",
+    "people",
+    "processes",
+    "tokens",
+]

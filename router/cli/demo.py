@@ -1,0 +1,30 @@
+"""``outreach demo`` and ``outreach sandbox``: the program over simulated providers."""
+
+from __future__ import annotations
+
+import logging
+
+import click
+
+from router.cli.group import out, outreach
+from router.demo import run_demo, run_sandbox
+from router.loop import run
+
+
+@outreach.command()
+@click.option("--once", is_flag=True, help="Run the blast, print the tables and leave.")
+@click.option("--members", default=2_000, show_default=True, type=click.IntRange(10, 12_000), help="How many people.")
+@click.option("--seed", default=1, show_default=True, help="The same movement for the same seed.")
+def demo(once: bool, members: int, seed: int) -> None:
+    """A movement of 2,000 asked to an event by SMS and email, over the real adapters against simulated providers."""
+    logging.basicConfig(level="WARNING", format="%(levelname)s %(name)s: %(message)s")
+    run(run_demo(out, members=members, seed=seed, once=once))
+
+
+@outreach.command()
+@click.option("--port", default=8025, show_default=True, help="Port of the providers and of the page of phones.")
+@click.option("--smtp-port", default=2525, show_default=True, help="Port of the mail server.")
+@click.option("--public-url", default="http://127.0.0.1:8080", show_default=True, help="Where the router listens.")
+def sandbox(port: int, smtp_port: int, public_url: str) -> None:
+    """Simulated providers for trying things out: prints the settings that point the channels at them."""
+    run(run_sandbox(out, port=port, smtp_port=smtp_port, public_url=public_url))

@@ -1,0 +1,62 @@
+"""``outreach migrate``, ``serve``, ``web``, ``worker``: the processes of an installation."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+
+from router.app import open_runtime, refuse_split_sqlite, run_worker, serving
+from router.cli.group import open_settings, out, outreach, with_runtime
+from router.loop import run
+from router.runtime import Runtime
+from router.store.migrate import migrate
+
+
+@outreach.command("migrate")
+def migrate_command() -> None:
+    """Bring the ledger to the newest version. Safe to run twice, and from two machines at once."""
+
+    async def work() -> None:
+        async with open_runtime(open_settings()) as runtime:
+            await migrate(runtime.store)
+
+    run(work())
+    out.print("The ledger is up to date.")
+
+
+@outreach.command()
+def serve() -> None:
+    """Web server and worker in one process: all that a laptop needs."""
+    with_runtime(lambda runtime: _serve(runtime, web=True, worker=True))
+
+
+@outreach.command()
+def web() -> None:
+    """Only the web server: API, webhooks, members' pages."""
+    refuse_split_sqlite(open_settings())
+    with_runtime(lambda runtime: _serve(runtime, web=True, worker=False))
+
+
+@outreach.command()
+def worker() -> None:
+    """Only a worker: routes, sends, retries. Stops gracefully on SIGTERM."""
+    refuse_split_sqlite(open_settings())
+    with_runtime(lambda runtime: _serve(runtime, web=False, worker=True))
+
+
+async def _serve(runtime: Runtime, *, web: bool, worker: bool) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    settings = runtime.settings
+    async with contextlib.AsyncExitStack() as stack:
+        if web:
+            url = await stack.enter_async_context(serving(runtime, host=settings.host, port=settings.port))
+            out.print(f"Listening on {url}, known to others as {settings.public_url}. Ctrl-C stops.")
+        channels = ", ".join(runtime.channels) or "none yet: see README, Channels"
+        out.print(f"Channels: {channels}")
+        if worker:
+            await run_worker(runtime, stop=stop)
+        else:
+            await stop.wait()

@@ -1,0 +1,34 @@
+"""``outreach demo``: a made-up movement, over the real adapters against simulated providers.
+
+house      ledger, providers, web server, worker, clock     crowd      who the movement is made of
+hearing    the main scenario                                watching   launch, watch, tell what came of it
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from rich.console import Console
+
+from channels.sandbox import CALLING, Sandbox
+from router.demo.hearing import run_hearing
+
+SCENARIOS = {"hearing": run_hearing}
+"""Name → what runs it."""
+
+
+async def run_demo(out: Console, *, scenario: str, members: int, seed: int, once: bool) -> None:
+    """Run one of `SCENARIOS` and print what happens; without `once`, keep it running to look around in."""
+    await SCENARIOS[scenario](out, members=members, seed=seed, once=once)
+
+
+async def run_sandbox(out: Console, *, port: int, smtp_port: int, public_url: str) -> None:
+    """``outreach sandbox``: the simulated providers by themselves, until Ctrl-C."""
+    hooks = public_url.rstrip("/")
+    webhooks = {name: f"{hooks}/hooks/{name}/main" for name in CALLING}
+    async with Sandbox(port=port, smtp_port=smtp_port, webhooks=webhooks) as sandbox:
+        out.print(f"Simulated phones and mailboxes: {sandbox.http_url}/")
+        out.print("Point the channels at it with:")
+        for name, value in sandbox.channel_environment().items():
+            out.print(f"export {name}='{value}'", highlight=False, soft_wrap=True)
+        await asyncio.Event().wait()

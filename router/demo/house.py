@@ -1,0 +1,92 @@
+"""What every scenario of the demo runs in: a fresh ledger, simulated providers, web server, worker and a clock."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from channels.sandbox import CALLING, Sandbox
+from router.app import open_runtime, serving
+from router.core.rates import ChannelRules, Pace
+from router.runtime import Runtime
+from router.settings import Settings
+from router.store.migrate import migrate
+from router.worker import run_worker
+
+EVENING = datetime(2026, 11, 19, 17, 0, tzinfo=UTC)
+"""The demo's clock starts on this Thursday, when it is day from San Francisco to Berlin and night in Sydney."""
+
+_FAST = Pace(rate=1000, burst=1000)
+RULES = {
+    "sms": ChannelRules(rate=400, burst=400, concurrency=10, price=0.0083),
+    "whatsapp": ChannelRules(rate=400, burst=400, concurrency=10, price=0.005, no_asks_to=["+1"]),
+    "telegram": ChannelRules(rate=400, burst=400, concurrency=10, each={"chat": Pace(rate=1), "group": Pace(rate=1)}),
+    "slack": ChannelRules(rate=400, burst=400, concurrency=5, each={"chat": Pace(rate=1), "group": Pace(rate=1)}),
+    "webpush": ChannelRules(rate=0, concurrency=10, each={"host": _FAST}),
+    "fcm": ChannelRules(rate=400, burst=400, concurrency=10),
+    "email": ChannelRules(rate=400, burst=400, concurrency=5, price=0.0001),
+    "apprise": ChannelRules(rate=10, burst=10, concurrency=1),
+}
+"""A simulated sender may send faster than a real one; everything else is as shipped."""
+
+
+class Clock:
+    """Real time, moved to the demo's evening, and forward where the demo skips a night."""
+
+    def __init__(self, start: datetime = EVENING) -> None:
+        self._start = start
+        self._began = time.monotonic()
+
+    def __call__(self) -> datetime:
+        return self._start + timedelta(seconds=time.monotonic() - self._began)
+
+    def move_to(self, moment: datetime) -> None:
+        self._start = moment
+        self._began = time.monotonic()
+
+
+@contextlib.asynccontextmanager
+async def installation(folder: Path, clock: Clock) -> AsyncIterator[tuple[Runtime, Sandbox, str]]:
+    """A fresh ledger, the simulated providers and the web server that they call back."""
+    port = free_port()
+    public = f"http://127.0.0.1:{port}"
+    settings = Settings(
+        database_url=f"sqlite:///{folder / 'demo.sqlite3'}",
+        public_url=public,
+        organization="Tenants Together",
+        postal_address="12 Example Street, Springfield",
+        help_contact="https://example.org/help",
+        default_region="US",
+        port=port,
+    )
+    async with (
+        Sandbox(
+            webhooks={name: f"{public}/hooks/{name}/main" for name in CALLING}, clock=lambda: clock().timestamp()
+        ) as sandbox,
+        open_runtime(settings, environment=sandbox.channel_environment(), rules=RULES, clock=clock) as runtime,
+    ):
+        await migrate(runtime.store)
+        async with serving(runtime, host="127.0.0.1", port=port) as url:
+            yield runtime, sandbox, url
+
+
+@contextlib.asynccontextmanager
+async def working(runtime: Runtime) -> AsyncIterator[None]:
+    stop = asyncio.Event()
+    task = asyncio.create_task(run_worker(runtime, stop=stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await task
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,91 @@
+"""``/api/v1/groups``: the group chats that asks can be posted in."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from router import group_list, groups
+from router.group_list import GroupView
+from router.settings import MAIN
+from router.web.auth import Scope
+from router.web.bodies import LARGEST_INTEGER
+from router.web.endpoints import Call, Registry, registrar
+
+GROUPS: Registry = []
+endpoint = registrar(GROUPS)
+
+Tag = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class _In(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class GroupIn(_In):
+    """A group to post in, where no provider tells us of it, or before it does."""
+
+    channel: Annotated[str, Field(min_length=1, max_length=20)]
+    account: Annotated[str, Field(pattern=r"^[a-z0-9]+(_[a-z0-9]+)*$", max_length=64)] = MAIN
+    """Which of the channel's accounts is let in."""
+    address: Annotated[str, Field(min_length=1, max_length=2_000)]
+    """Telegram: the chat's number. Slack: the channel's ID. apprise: the name of a target."""
+    title: Annotated[str, Field(min_length=1, max_length=200)]
+    tags: Annotated[list[Tag], Field(max_length=100)] = []
+    """Asks name the groups that they go to by these."""
+
+
+class GroupAdded(_In):
+    """The group's number."""
+
+    id: int
+
+
+class GroupPage(_In):
+    """Which groups to list."""
+
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    after: Annotated[int, Field(ge=0, le=LARGEST_INTEGER)] = 0
+    """The id of the last group of the page before."""
+
+
+class GroupList(_In):
+    """Groups in the order in which they came."""
+
+    groups: list[GroupView]
+
+
+@endpoint(
+    "POST",
+    "/api/v1/groups",
+    access=Scope.MEMBERS_WRITE,
+    body=GroupIn,
+    reply=GroupAdded,
+    status=201,
+    summary="Enter a group that asks can be posted in",
+)
+async def add_group(call: Call, body: GroupIn) -> GroupAdded:
+    number = await groups.add_group(
+        call.runtime,
+        channel=body.channel,
+        account=body.account,
+        value=body.address,
+        title=body.title,
+        tags=body.tags,
+        by=call.by,
+        now=call.now,
+    )
+    return GroupAdded(id=number)
+
+
+@endpoint(
+    "GET",
+    "/api/v1/groups",
+    access=Scope.CAMPAIGNS_READ,
+    query=GroupPage,
+    reply=GroupList,
+    summary="List groups and the tags by which asks name them",
+)
+async def list_groups(call: Call, query: GroupPage) -> GroupList:
+    return GroupList(groups=await group_list.list_groups(call.runtime, limit=query.limit, after=query.after))
