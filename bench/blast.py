@@ -23,6 +23,7 @@ from router.app import open_runtime
 from router.core.ask import Ask
 from router.core.model import CampaignStatus
 from router.dispatch import MOST
+from router.loop import run
 from router.runtime import Runtime
 from router.settings import load_settings
 from router.worker import BESIDE, run_worker
@@ -82,7 +83,7 @@ def main() -> None:
     parser.add_argument("--watch-unknown", action="store_true", help="also count what a crash could leave unknown")
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
-    print(json.dumps(asyncio.run(blast(options.watch_unknown))))
+    print(json.dumps(run(blast(options.watch_unknown))))
 
 
 if __name__ == "__main__":

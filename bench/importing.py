@@ -6,19 +6,19 @@ The tables are made before the clock starts.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.harness import Stopwatch, peak_mib
 from bench.members import KEY
+from router.loop import run
 from router.records.imports import import_file
 from router.store.engine import Store
 from router.store.migrate import migrate
 
 
-async def run(file: Path, url: str) -> dict[str, object]:
+async def import_all(file: Path, url: str) -> dict[str, object]:
     """Returns what the parent prints and checks."""
     store = Store(url)
     try:
@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--file", type=Path, required=True)
     parser.add_argument("--url", required=True, help="an empty database")
     options = parser.parse_args()
-    print(json.dumps(asyncio.run(run(options.file, options.url))))
+    print(json.dumps(run(import_all(options.file, options.url))))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ SQLite files lie under ``bench/out`` and not under ``/tmp``, which is memory on 
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import shutil
@@ -21,6 +20,7 @@ import asyncpg
 
 from bench import harness
 from bench.members import write_bench_csv
+from router.loop import run
 
 
 class Ledger(Protocol):
@@ -141,7 +141,7 @@ class PostgresLedger:
 
 
 def _run(work: Coroutine[Any, Any, Any]) -> Any:
-    return asyncio.run(work)
+    return run(work)
 
 
 def fsync_ms(folder: Path) -> float:

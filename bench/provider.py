@@ -17,8 +17,9 @@ class Provider:
     def __init__(self, server: Background) -> None:
         self._server = server
         self.url = str(server.ready["http_url"])
+        self.all_channels: dict[str, str] = server.ready["environment"]
         self.environment = {
-            name: value for name, value in server.ready["environment"].items() if name.startswith("OUTREACH_SMS_")
+            name: value for name, value in self.all_channels.items() if name.startswith("OUTREACH_SMS_")
         }
 
     def forget(self) -> None:

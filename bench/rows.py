@@ -13,6 +13,7 @@ from typing import Any
 from rich.console import Console
 
 from bench import harness, ledgers
+from bench.channels import CHANNELS
 from bench.harness import Cores, announced, interleaved, median
 from bench.members import KEY, write_bench_csv
 from bench.provider import Provider, provider
@@ -154,6 +155,8 @@ def environment(bench: Bench, url: str, sandbox: Provider) -> dict[str, str]:
     shipped = (harness.ROOT / "config" / "channels.toml").read_text("utf-8")
     lifted, changed = re.subn(r"(?m)^(\[sms\]\n(?:(?!\[).*\n)*?rate = ).*$", r"\g<1>0", shipped)
     assert changed == 1, "channels.toml has an [sms] with a rate"
+    lifted, changed = re.subn(r"(?m)^(\[sms\]\n(?:(?!\[).*\n)*?)daily = .*\n", r"\g<1>", lifted)
+    assert changed == 1, "and with a daily allowance"
     (folder / "channels.toml").write_text(lifted, "utf-8")
     return {
         "OUTREACH_DATABASE_URL": url,
@@ -162,6 +165,58 @@ def environment(bench: Bench, url: str, sandbox: Provider) -> dict[str, str]:
         "OUTREACH_LOG_LEVEL": "WARNING",
         **sandbox.environment,
     }
+
+
+# ── channels ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def channel_rows(bench: Bench) -> list[Row]:
+    """Each channel's adapter alone, beside its vendor's SDK and beside prepared bodies."""
+    rows: list[Row] = []
+    with provider(bench.cores) as sandbox:
+        for channel in CHANNELS:
+            with announced(bench.console, f"{channel}: adapter, SDK, prepared bodies"):
+                rows += _channel(bench, sandbox, channel)
+    return rows
+
+
+_PICKED = {
+    "telegram": "python-telegram-bot's Bot",
+    "slack": "slack_sdk's AsyncWebClient",
+    "webpush": "pywebpush's webpush_async",
+    "email": "aiosmtplib, EmailMessage",
+}
+
+
+def _channel(bench: Bench, sandbox: Provider, channel: str) -> list[Row]:
+    messages = 500 if bench.quick else 4_000
+
+    def send(what: str, at: int, n: int = messages) -> dict[str, Any]:
+        sandbox.forget()
+        arguments = [what, channel, "--url", sandbox.url, "--messages", str(n), "--concurrency", str(at)]
+        return harness.run(["-m", "bench.channels", *arguments], core=bench.cores.sender, env=sandbox.all_channels)
+
+    best = {}
+    for what in ("ours", "sdk", "lean"):
+        sweep = {at: messages / 4 / send(what, at, messages // 4)["seconds"] for at in (5, 20, 50)}
+        bench.sweeps[f"{channel} {what}"] = sweep
+        best[what] = max(sweep, key=lambda at: sweep[at])
+    found = interleaved(bench.times, **{what: lambda what=what: send(what, best[what]) for what in best})  # type: ignore[misc]
+    rate = {what: [messages / run["seconds"] for run in runs] for what, runs in found.items()}
+    lean = "aiosmtplib, mails prepared" if channel == "email" else "bare aiohttp, bodies prepared"
+    return [
+        Row(
+            name=f"channel {channel}",
+            value=median(rate["ours"]),
+            unit="messages/s",
+            better="more",
+            yardstick=f"{label}, {best[what]} at once",
+            yardstick_value=median(rate[what]),
+            columns={"ours": f"the adapter over the wire, {best['ours']} at once", "others": bench.others},
+            runs={"ours": rate["ours"], "yardstick": rate[what]},
+        )
+        for what, label in (("sdk", _PICKED[channel]), ("lean", lean))
+    ]
 
 
 # ── memory ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -268,4 +323,9 @@ def _clear(folder: Path) -> None:
         file.unlink()
 
 
-ROWS: Mapping[str, Callable[[Bench], list[Row]]] = {"blast": blast_rows, "memory": memory_rows, "import": import_rows}
+ROWS: Mapping[str, Callable[[Bench], list[Row]]] = {
+    "blast": blast_rows,
+    "memory": memory_rows,
+    "import": import_rows,
+    "channels": channel_rows,
+}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from router.core.channel import Channel, Wire
 from router.core.errors import BadInput
-from router.settings import Settings, channel_settings, missing_settings
+from router.settings import MAIN, Settings, channel_settings, missing_settings, variable
 
 
 def webhook_address(settings: Settings, channel: str, account: str) -> str:
@@ -28,4 +28,13 @@ def open_account(
         "webhook_url": webhook_address(settings, spec.name, account),
         "organization": settings.organization,
     }
-    return kind({**found, **about}, wire)
+    try:
+        return kind({**found, **about}, wire)
+    except BadInput as error:
+        place, sentence = (of_account(text, spec.name, account) for text in (error.place, error.sentence))
+        raise BadInput(sentence, place=place) from None
+
+
+def of_account(sentence: str, channel: str, account: str) -> str:
+    """What an adapter says, naming the variables of its own account; it knows of the main one's names only."""
+    return sentence.replace(variable(channel, MAIN, ""), variable(channel, account, ""))

@@ -7,6 +7,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime
+from hashlib import blake2b
 from pathlib import Path
 
 from channels import REGISTRY
@@ -16,6 +17,7 @@ from router.core.keywords import KeywordTable
 from router.core.policy import read_policy
 from router.core.quiet_hours import QuietHours
 from router.core.rates import ChannelRules, read_channel_rules
+from router.hosts import MayReach, public_or
 from router.limits import Limits, LocalLimits
 from router.receive import Receiver
 from router.redis_client import open_redis
@@ -55,9 +57,11 @@ async def open_runtime(
     store = Store(settings.database_url)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(store.aclose)
-        limits, signals = await _shared(settings, stack)
+        key = _secret_key(settings, store)
+        limits, signals = await _shared(settings, key, stack)
         wire = await stack.enter_async_context(HttpWire())
-        channels = _open_channels(settings, wire, environment)
+        careful = await stack.enter_async_context(HttpWire(may_reach=_reachable(settings)))
+        channels = _open_channels(settings, wire, careful, environment)
         for accounts in channels.values():
             for channel in accounts.values():
                 stack.push_async_callback(channel.aclose)
@@ -72,25 +76,27 @@ async def open_runtime(
             channels=channels,
             limits=limits,
             signals=signals,
-            key=_secret_key(settings, store),
+            key=key,
             clock=clock,
         )
 
 
-async def _shared(settings: Settings, stack: contextlib.AsyncExitStack) -> tuple[Limits, Signals]:
+async def _shared(settings: Settings, key: bytes, stack: contextlib.AsyncExitStack) -> tuple[Limits, Signals]:
     """Limits and signals: in Redis where one is named, because other processes need them too; else in this process."""
     if not settings.redis_url:
         return LocalLimits(), Signals()
     client = await stack.enter_async_context(open_redis(settings.redis_url))
-    signals = await stack.enter_async_context(RedisSignals(client))
-    limits: Limits = RedisLimits(client)
+    # Two installations on one Redis share nothing.
+    prefix = f"outreach:{blake2b(key, digest_size=6).hexdigest()}"
+    signals = await stack.enter_async_context(RedisSignals(client, prefix=prefix))
+    limits: Limits = RedisLimits(client, prefix=prefix)
     if settings.redis_down == "share":
         limits = FallbackLimits(limits, LocalLimits(), share=settings.redis_share)
     return limits, signals
 
 
 def _open_channels(
-    settings: Settings, wire: HttpWire, environment: Mapping[str, str] | None
+    settings: Settings, wire: HttpWire, careful: HttpWire, environment: Mapping[str, str] | None
 ) -> dict[str, dict[str, Channel]]:
     """One adapter for each account that is set up; a half set-up one is off with one line that says what it lacks."""
     opened: dict[str, dict[str, Channel]] = {}
@@ -107,12 +113,20 @@ def _open_channels(
                 "organization": settings.organization,
             }
             try:
-                adapter = kind({**found, **about}, wire)
+                adapter = kind({**found, **about}, careful if kind.spec.strangers else wire)
             except BadInput as error:
                 log.warning("channel %s (%s) is off: %s", name, account, error)
                 continue
             opened.setdefault(name, {})[account] = adapter
     return opened
+
+
+def _reachable(settings: Settings) -> MayReach:
+    """Where addresses that strangers gave us may lead: to the public Internet, and where the operator allows."""
+    try:
+        return public_or(settings.private_networks.replace(",", " ").split())
+    except BadInput as error:
+        raise BadInput(error.sentence, place="OUTREACH_PRIVATE_NETWORKS") from None
 
 
 def _secret_key(settings: Settings, store: Store) -> bytes:

@@ -44,7 +44,8 @@ local function take(key, rate, burst, wanted, spare)
     owed = owed + granted
     keep(key, rate, owed, 0)
   end
-  return granted, math.ceil(math.max(0, owed + spare + 1 - burst - ROUNDING) / rate * 1e6), 0
+  local short = owed + spare + 1 - burst
+  return granted, short > ROUNDING and math.ceil(short / rate * 1e6) or 0, 0
 end
 
 local act = {}
@@ -63,7 +64,7 @@ end
 function act.give(argument)
   local rate = argument(1)
   local owed, rest = read(KEYS[1], rate)
-  keep(KEYS[1], rate, math.max(0, owed - argument(2)), rest)
+  keep(KEYS[1], rate, owed - argument(2), rest)
 end
 
 function act.pause(argument)

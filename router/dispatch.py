@@ -73,6 +73,7 @@ class Dispatcher:
         self._lanes = lanes
         self._pace = float(requests)
         self._slowest = 0.0
+        self._without_limits = False
         self.hands = Hands(runtime, pool, requests=requests)
         self.stopping = asyncio.Event()
 
@@ -176,10 +177,14 @@ class Dispatcher:
         """Take tokens of one sender's bucket; none while nobody knows what is in it."""
         spare = sender.spare if self._lanes[0] > Lane.REPLY else 0
         try:
-            return await self._runtime.limits.take(sender.bucket, wanted, spare=spare)
+            grant = await self._runtime.limits.take(sender.bucket, wanted, spare=spare)
         except Unavailable as error:
-            log.warning("nothing is sent by %s: %s", sender.bucket.name, error)
+            if not self._without_limits:
+                log.warning("nothing is sent by %s: %s", sender.bucket.name, error)
+            self._without_limits = True
             return Grant(0, error.retry_after)
+        self._without_limits = False
+        return grant
 
     async def _tokens_soon(self) -> Grants:
         """The same, waiting a while for the first; none where the buckets rest longer than a lease should be held."""

@@ -167,7 +167,7 @@ class _Book:
         rows = []
         for outcome in outcomes:
             if outcome.sent is not None:
-                kind, failure, code, provider_id = "sent", None, "", outcome.sent.provider_id
+                kind, failure, code, provider_id = "sent", None, "", outcome.sent.provider_id[:128]
             elif outcome.error is not None:
                 burnt = outcome.next is None or outcome.next.step is not Step.REQUEUE
                 kind = "unknown" if outcome.is_unknown else "refused" if burnt else "not_sent"

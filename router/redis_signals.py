@@ -25,8 +25,12 @@ _GONE = (RedisError, OSError)
 PACE = 0.02
 """Seconds between two messages of one process: what is told meanwhile travels together, the same thing once."""
 
-MOST = 10_000
-"""Signals that wait for a Redis that is gone; beyond that the oldest are dropped."""
+TRIES = 2
+"""How often a message is tried, since a connection may have been cut unseen. Then it is dropped: by the time that a
+Redis is back, a stop is in every worker's ledger, and an old one could hold up what has gone on meanwhile."""
+
+REST = 0.5
+"""Seconds after a message that nobody took before the next is tried."""
 
 MOST_EVENTS = 1_000
 """Live events that wait to be published; beyond that the oldest are dropped."""
@@ -54,6 +58,7 @@ class RedisSignals(Signals):
         self._events: deque[str] = deque(maxlen=MOST_EVENTS)
         self._to_tell = asyncio.Event()
         self._hears = asyncio.Event()
+        self._ending = False
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -69,13 +74,13 @@ class RedisSignals(Signals):
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Tell what is still to be told, if that can be done at once, and stop."""
-        for task in self._tasks:
-            task.cancel()
+        """Tell what is still to be told, if Redis takes it within about two seconds, and stop."""
+        hearing = self._tasks[0]
+        hearing.cancel()
+        self._ending = True
+        self._to_tell.set()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._hears.clear()
-        with contextlib.suppress(*_GONE):
-            await self._flush()
 
     # ── tell ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -85,42 +90,35 @@ class RedisSignals(Signals):
         if signal[0] == "event":
             self._events.append(written)
         else:
-            self._put(written)
+            self._outbox.pop(written, None)  # the last word counts: halt, proceed, halt ends with halt
+            self._outbox[written] = None
         self._to_tell.set()
 
-    def _put(self, written: str) -> None:
-        self._outbox.pop(written, None)  # the last word counts: halt, proceed, halt ends with halt
-        self._outbox[written] = None
-        if len(self._outbox) > MOST:
-            del self._outbox[next(iter(self._outbox))]
-
     async def _publish(self) -> None:
-        pause = FIRST_PAUSE
-        while True:
+        while not self._ending or self._outbox or self._events:
             await self._to_tell.wait()
             try:
                 await self._flush()
-                pause = FIRST_PAUSE
                 await asyncio.sleep(PACE)
             except _GONE:
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
+                await asyncio.sleep(REST)
 
     async def _flush(self) -> None:
-        """Publish all that waits. Signals that could not be told wait again; events are of the moment and do not."""
-        telling, self._outbox = self._outbox, {}
-        message = ",".join([f'"{self._me}"', *telling, *self._events])
+        """Publish all that waits, in one message."""
+        if not self._outbox and not self._events:
+            return
+        message = ",".join([f'"{self._me}"', *self._outbox, *self._events])
+        self._outbox.clear()
         self._events.clear()
         self._to_tell.clear()
-        try:
-            async with asyncio.timeout(TIMEOUT):
-                await self._client.publish(self._channel, f"[{message}]")
-        except BaseException:
-            newer, self._outbox = self._outbox, {}
-            for written in (*telling, *newer):
-                self._put(written)
-            self._to_tell.set()
-            raise
+        for tries in range(1, TRIES + 1):
+            try:
+                async with asyncio.timeout(TIMEOUT):
+                    await self._client.publish(self._channel, f"[{message}]")
+                return
+            except _GONE:
+                if tries == TRIES:
+                    raise
 
     # ── hear ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -132,7 +130,9 @@ class RedisSignals(Signals):
             except _GONE as error:
                 if self.hears or not warned:
                     pause, warned = FIRST_PAUSE, True
-                    log.warning("signals: Redis is lost (%s); others are heard by the ledger alone", _kind(error))
+                    log.warning(
+                        "signals: Redis is lost (%s); others are heard by the ledger alone", type(error).__name__
+                    )
             self._hears.clear()
             await asyncio.sleep(pause * (0.5 + secrets.randbelow(512) / 512))
             pause = min(2 * pause, LONGEST_PAUSE)
@@ -169,7 +169,3 @@ class RedisSignals(Signals):
         if sender != self._me:
             for signal in signals:
                 self._apply(signal)
-
-
-def _kind(error: BaseException) -> str:
-    return type(error).__name__

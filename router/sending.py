@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from router.core.delivery import after_allowance
@@ -36,6 +37,8 @@ class Handed:
     took: float = 0.0
     changed: bool = False
     """Whether a sender's breaker opened or closed."""
+    owed: Counter[Sender] = field(default_factory=Counter)
+    """Segments beyond the one that was paid for with each text."""
 
 
 class Hands:
@@ -60,6 +63,8 @@ class Hands:
             for _ in range(min(self._requests, len(letters))):
                 group.create_task(self._send_in_turn(work, paired, done))
         done.took = time.monotonic() - began
+        for sender, segments in done.owed.items():
+            await self._runtime.limits.give_back(sender.bucket, -segments)
         return done
 
     # ── what a place or a day has room for ────────────────────────────────────────────────────────────────────────
@@ -149,9 +154,7 @@ class Hands:
             )
             return self._outcome(letter, Refused(FailureClass.CONTENT, "render"), now, sender)
         if self._spec.counts_segments and sender.rules.rate:
-            segments = count_segments(message.text).segments
-            if segments != 1:
-                await runtime.limits.give_back(sender.bucket, 1 - segments)
+            done.owed[sender] += count_segments(message.text).segments - 1
         try:
             sent = await sender.adapter.send(message)
         except SendError as error:

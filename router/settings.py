@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address that the web server listens on")
     port: int = Field(8080, description="Port that the web server listens on", ge=0, le=65535)
     config: str = Field("", description="Folder whose TOML files stand in for the packaged ones")
+    private_networks: str = Field(
+        "", description="Networks that addresses given by strangers may lead to: 127.0.0.0/8 for a sandbox, else none"
+    )
     trusted_proxy: bool = Field(False, description="Whether X-Forwarded-For is set by a proxy of ours")
     split_disks: bool = Field(
         False, description="Whether web and worker run on machines that share no disk (then SQLite is refused)"

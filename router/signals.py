@@ -23,8 +23,9 @@ Event = Mapping[str, Any]
 MISSED: Event = {"kind": "missed"}
 """Stands in a listener's stream where events were lost: look at the ledger for how things are now."""
 
-KEPT = 600.0
-"""Seconds that a stop is remembered. No claim lives so long, and every later one reads the ledger (rule 6)."""
+KEPT = 30.0
+"""Seconds that a stop is remembered here. It is for claims that were made before it: their last send starts 3 s after
+them (DESIGN.md 6, rule 8), and every later claim reads the ledger. A lost `proceed` or `restore` costs so long."""
 
 
 class Wake(StrEnum):
@@ -133,8 +134,8 @@ class Signals:
         """Do what a signal says. One that is not understood (another version's) is passed over."""
         match signal:
             case ["wake", *works]:
-                for work in works:
-                    if work in self._work:
+                for work in Wake:
+                    if work in works:
                         self._work[work].set()
             case ["revoke", str(address_hash), str(channel)]:
                 self.revoked.put((address_hash, channel), None, KEPT)

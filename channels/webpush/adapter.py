@@ -45,6 +45,7 @@ SPEC = ChannelSpec(
     media=True,
     buttons=2,  # Notification.maxActions of Chromium; browsers with fewer leave out the rest
     subject=True,
+    strangers=True,
     bound=True,
     limit_key=lambda address: ("host", push_host(address)),
     settings=(

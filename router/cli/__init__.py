@@ -2,10 +2,10 @@
 
 group       the command itself, and what all commands need
 processes   migrate, serve, web, worker
-people      import                  campaigns   blast
-keys        keys                    tokens      token
-check       check                   groups      group add, group list
-demo        demo, sandbox
+people      import                          campaigns   blast
+keys        keys (dns: what to publish, envfile: where secrets are kept)
+tokens      token                           check       check
+groups      group add, group list           demo        demo, sandbox
 """
 
 from __future__ import annotations

@@ -7,18 +7,21 @@ import logging
 import click
 
 from router.cli.group import out, outreach
-from router.demo import run_demo, run_sandbox
+from router.demo import SCENARIOS, run_demo, run_sandbox
 from router.loop import run
 
 
 @outreach.command()
+@click.option(
+    "--scenario", type=click.Choice(list(SCENARIOS)), default="hearing", show_default=True, help="What is played."
+)
 @click.option("--once", is_flag=True, help="Run the blast, print the tables and leave.")
 @click.option("--members", default=2_000, show_default=True, type=click.IntRange(10, 12_000), help="How many people.")
 @click.option("--seed", default=1, show_default=True, help="The same movement for the same seed.")
-def demo(once: bool, members: int, seed: int) -> None:
-    """A movement of 2,000 asked to an event by SMS and email, over the real adapters against simulated providers."""
+def demo(scenario: str, once: bool, members: int, seed: int) -> None:
+    """A made-up movement is asked to an event, over the real adapters of all channels against simulated providers."""
     logging.basicConfig(level="WARNING", format="%(levelname)s %(name)s: %(message)s")
-    run(run_demo(out, members=members, seed=seed, once=once))
+    run(run_demo(out, scenario=scenario, members=members, seed=seed, once=once))
 
 
 @outreach.command()

@@ -76,6 +76,9 @@ SHORTENERS: Final = frozenset(
 LONGEST_LINK = "https://" + "x" * 80
 """Stands for a personal link where the caller does not say how long ours are."""
 
+_LINKED = {"link": "x", "deadline": "x"}
+"""Variables that no member fills."""
+
 _CONTROLS_BUT_LAYOUT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
 _HOST_LIKE = re.compile(r"[a-z0-9.-]+")
 
@@ -197,7 +200,12 @@ def _of_templates(ask: Ask) -> Iterator[BadInput]:
             if words.variables and not words.template:
                 yield BadInput("goes with a template only; name the template", place=f"{place}.variables")
             for name, value in words.variables.items():
-                yield from _read(ask, value, f"{place}.variables.{name}", is_subject=True)[1]
+                pieces, found = _read(ask, value, f"{place}.variables.{name}", is_subject=True)
+                yield from found
+                # Twilio refuses a template with an empty variable (twilio.com/docs/api/errors/21656).
+                if not found and not fill(merged(pieces, {"title": "x", "organization": "x"}), _LINKED).strip():
+                    sentence = "is empty for members of whom we know nothing; add | default(…)"
+                    yield BadInput(sentence, place=f"{place}.variables.{name}")
 
 
 def _read(ask: Ask, source: str, place: str, *, is_subject: bool = False) -> tuple[tuple[Piece, ...], list[BadInput]]:

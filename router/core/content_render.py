@@ -204,6 +204,8 @@ class Renderer:
 
     def _value(self, variable: str, member: Member, link: str, locale: str) -> str:
         if variable == "first_name":
+            if member.is_group:  # a chat is greeted like somebody whose name we do not know
+                return ""
             return clean_name(member.first_name, MEMBER_LENGTHS["first_name"])
         if variable == "link":
             return link

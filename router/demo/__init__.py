@@ -29,6 +29,6 @@ async def run_sandbox(out: Console, *, port: int, smtp_port: int, public_url: st
     async with Sandbox(port=port, smtp_port=smtp_port, webhooks=webhooks) as sandbox:
         out.print(f"Simulated phones and mailboxes: {sandbox.http_url}/")
         out.print("Point the channels at it with:")
-        for name, value in sandbox.channel_environment().items():
+        for name, value in {"OUTREACH_PRIVATE_NETWORKS": "127.0.0.0/8", **sandbox.channel_environment()}.items():
             out.print(f"export {name}='{value}'", highlight=False, soft_wrap=True)
         await asyncio.Event().wait()

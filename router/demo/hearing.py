@@ -5,10 +5,12 @@ from __future__ import annotations
 import tempfile
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from channels.sandbox import Knobs
+from channels.sandbox.twilio_content import ASK
 from router.core.ask import Ask
 from router.demo.crowd import import_members, join_groups, spread
 from router.demo.house import EVENING, Clock, installation, working
@@ -42,11 +44,31 @@ _TEXTS = {
     )}},
 }  # fmt: skip
 
+_SUMMARIES = {
+    "en": ("neighbour", "the rent hearing is on Thursday at 6 pm: {{ link }}"),
+    "es": ("vecina", "la audiencia del alquiler es el jueves a las 18 h: {{ link }}"),
+    "fr": ("à vous", "l'audience sur les loyers est jeudi à 18 h : {{ link }}"),
+    "ar": ("جارنا", "جلسة الإيجار يوم الخميس الساعة 6 مساء: {{ link }}"),
+}
+"""What fills the text that WhatsApp approved beforehand: whom it greets, and what it says."""
+
+_BUTTONS = [{"label": "I will come", "reply": "YES"}, {"label": "Details", "link": True}]
+
+
+def _texts(locale: str) -> dict[str, Any]:
+    words = {**_TEXTS[locale]["default"], "buttons": _BUTTONS}
+    name, summary = _SUMMARIES[locale]
+    variables = {
+        "1": f"{{{{ first_name | default('{name}') }}}}", "2": summary, "3": "button:YES", "4": "button:NO",
+    }  # fmt: skip
+    return {"default": words, "whatsapp": {**words, "template": ASK.sid, "variables": variables}}
+
+
 _ASK = {
     "title": "Rent hearing on Thursday",
     "link": "https://example.org/hearing",
     "picture": {"url": "https://example.org/hearing.png", "alt": "A full room with everybody's hand up"},
-    "texts": _TEXTS,
+    "texts": {locale: _texts(locale) for locale in _TEXTS},
     "groups": ["rent"],
 }
 

@@ -62,6 +62,7 @@ async def installation(folder: Path, clock: Clock) -> AsyncIterator[tuple[Runtim
         postal_address="12 Example Street, Springfield",
         help_contact="https://example.org/help",
         default_region="US",
+        private_networks="127.0.0.0/8",
         port=port,
     )
     async with (

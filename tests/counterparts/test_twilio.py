@@ -1,4 +1,7 @@
-"""What our Twilio channels send is what Twilio's own OpenAPI documents describe; what they answer is understood."""
+"""What our Twilio channels send is what Twilio's own OpenAPI documents describe; what they answer is understood.
+
+Pictures are not tried: Prism takes a list in a form (``MediaUrl``) with a single value for none.
+"""
 
 from __future__ import annotations
 
@@ -87,6 +90,8 @@ async def test_incoming_messages_are_fetched(
     assert isinstance(channel, Listening)
     received = [one async for one in _some(channel, looks=2)]
     assert [one.rest > 0 for one in received].count(True) == 2
+    assert {event.text for one in received for event in one.events} == {"look mom I have media!"}
+    assert any("DateSent>" in names for _, _, names in wire.requests), "the second look begins where the first ended"
     assert_documented(twilio, wire)
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import signal
+import stat
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from channels.sandbox import Sandbox
+from channels.sandbox import CALLING, Sandbox
 from tests.e2e.conftest import free_port
 
 MESSY = (
@@ -28,6 +31,9 @@ title = "Dinner"
 text = "Hi {{ first_name | default('friend') }}, dinner on Thursday?"
 """
 
+WARNINGS = "error,ignore:'imghdr' is deprecated:DeprecationWarning"
+"""A vendor's own; see pyproject.toml."""
+
 
 class Office:
     """A folder with a ledger, and the environment that the commands run in."""
@@ -35,7 +41,7 @@ class Office:
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.folder = folder
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("OUTREACH_")}
-        self.environment = inherited | environment | {"COLUMNS": "200", "PYTHONWARNINGS": "error"}
+        self.environment = inherited | environment | {"COLUMNS": "200", "PYTHONWARNINGS": WARNINGS}
 
     async def start(self, *arguments: str) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
@@ -60,6 +66,19 @@ class Office:
     def write(self, name: str, content: str) -> str:
         (self.folder / name).write_text(content, encoding="utf-8")
         return name
+
+    @contextlib.asynccontextmanager
+    async def serving(self) -> AsyncIterator[int]:
+        """``outreach serve`` on the port that is given; it must stop gracefully."""
+        process = await self.start("serve")
+        try:
+            assert process.stdout is not None
+            first = await asyncio.wait_for(process.stdout.readline(), 30)
+            assert b"Listening on" in first
+            yield int(self.environment["OUTREACH_PORT"])
+        finally:
+            process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 15) == 0
 
 
 @pytest.fixture
@@ -109,18 +128,11 @@ async def test_serve_answers_and_stops_gracefully(office: Office) -> None:
     await office.run("migrate")
     token = (await office.run("token", "test")).strip()
     assert token.startswith("ort_")
-    process = await office.start("serve")
-    try:
-        assert process.stdout is not None
-        first = await asyncio.wait_for(process.stdout.readline(), 30)
-        assert b"Listening on" in first
-        reader, writer = await asyncio.open_connection("127.0.0.1", int(office.environment["OUTREACH_PORT"]))
+    async with office.serving() as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         assert b"200" in (await reader.read()).split(b"\r\n", 1)[0]
         writer.close()
-    finally:
-        process.send_signal(signal.SIGTERM)
-    assert await asyncio.wait_for(process.wait(), 15) == 0
 
 
 async def test_migrating_from_two_processes_at_once(office: Office) -> None:
@@ -146,3 +158,67 @@ async def test_the_demo_runs_to_its_end(tmp_path: Path) -> None:
     said = await Office(tmp_path, {}).run("demo", "--once", "--members", "60")
     assert "Left in peace" in said
     assert "delivered" in said
+
+
+async def test_check_proves_every_channel_and_says_what_is_to_be_mended(office: Office) -> None:
+    await office.run("migrate")
+    said = await office.run("check")
+    assert "Not set up: sms, slack" in said
+    assert "set OUTREACH_SMS_ACCOUNT_SID and OUTREACH_SMS_AUTH_TOKEN" in await office.run("check", "sms", status=1)
+    assert "choose among sms" in await office.run("check", "pigeon", status=2)
+    public = f"http://127.0.0.1:{office.environment['OUTREACH_PORT']}"
+    async with Sandbox(webhooks={name: f"{public}/hooks/{name}/main" for name in CALLING}) as sandbox:
+        office.environment |= sandbox.channel_environment() | {"OUTREACH_PUBLIC_URL": public}
+        async with office.serving():
+            said = await office.run("check")
+            assert "Nothing is to be mended." in said
+            assert "nobody answers" not in said
+            assert re.search(r"ok +│ sms \(main\) +│ Sandbox +│ right", said), said
+        office.environment["OUTREACH_SMS_AUTH_TOKEN"] = "wrong"
+        said = await office.run("check", "sms", "email", status=1)
+        assert re.search(r"mend +│ sms \(main\)", said), said
+        assert "does not accept our credentials (20003)" in said
+        assert "wrong" not in said, "a secret is never shown"
+
+
+async def test_a_group_is_entered_and_listed(office: Office) -> None:
+    await office.run("migrate")
+    entered = ("group", "add", "telegram", "-1001234567890", "--title", "Board", "--tag", "Tenants", "--tag", "board")
+    assert "Group" in await office.run(*entered)
+    assert "already entered" in await office.run(*entered, status=2)
+    assert "posts in no groups" in await office.run("group", "add", "sms", "+12025550123", "--title", "X", status=2)
+    assert re.search(
+        r"Board +│ telegram +│ main +│ -1001234567890 +│ board, tenants", await office.run("group", "list")
+    )
+
+
+async def test_keys_are_shown_as_a_file_of_variables(tmp_path: Path) -> None:
+    said = await Office(tmp_path, {"OUTREACH_EMAIL_FROM_ADDRESS": "news@example.org"}).run("keys", "--selector", "s1")
+    lines = [line for line in said.splitlines() if not line.startswith("# ")]
+    assert [line.partition("=")[0] for line in lines] == [
+        "OUTREACH_SECRET_KEY",
+        "OUTREACH_WEBPUSH_VAPID_PRIVATE_KEY",
+        "OUTREACH_EMAIL_DKIM_KEY",
+        "OUTREACH_EMAIL_DKIM_SELECTOR",
+        "OUTREACH_TELEGRAM_WEBHOOK_SECRET",
+    ]
+    assert '# s1._domainkey.example.org. TXT "v=DKIM1; k=rsa; p=' in said
+    assert '# _dmarc.example.org. TXT "v=DMARC1; p=none;' in said
+
+
+async def test_keys_that_are_written_are_kept_and_not_shown(tmp_path: Path) -> None:
+    office = Office(tmp_path, {})
+    office.write("my.env", "OUTREACH_SECRET_KEY=mine\nOTHER=1")
+    said = await office.run("keys", "secret", "telegram", "--write", "my.env")
+    path = tmp_path / "my.env"
+    first = path.read_text("utf-8")
+    assert re.fullmatch(r"OUTREACH_SECRET_KEY=mine\nOTHER=1\nOUTREACH_TELEGRAM_WEBHOOK_SECRET=[\w-]{64}\n", first), (
+        first
+    )
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert first.splitlines()[2].partition("=")[2] not in said
+    assert "had OUTREACH_SECRET_KEY already" in said
+    await office.run("keys", "telegram", "--write", "my.env")
+    assert path.read_text("utf-8") == first
+    await office.run("keys", "--write", "new.env")
+    assert stat.S_IMODE((tmp_path / "new.env").stat().st_mode) == 0o600

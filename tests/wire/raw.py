@@ -60,22 +60,23 @@ async def raw(serve: Serve, **options: Any) -> AsyncIterator[int]:
     def start(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         tasks[asyncio.create_task(connected(reader, writer))] = writer
 
-    async with await asyncio.start_server(start, options.pop("host", "127.0.0.1"), 0, **options) as server:
+    server = await asyncio.start_server(start, options.pop("host", "127.0.0.1"), 0, **options)
+    try:
         yield server.sockets[0].getsockname()[1]
-    for task, writer in tasks.items():
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-        writer.transport.abort()
-    await asyncio.sleep(0.01)
+    finally:
+        server.close()
+        for task, writer in tasks.items():
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            writer.transport.abort()
+        await asyncio.sleep(0.01)
 
 
 async def say(wire: HttpWire, port: int, body: bytes = b"", **options: Any) -> HttpReply:
-    return await wire.request(
-        options.pop("method", "POST"),
-        f"{options.pop('base', 'http://127.0.0.1')}:{port}/a?b",
-        **({"headers": {"X-Key": "v"}, "body": body, "timeout": 2.0} | options),
-    )
+    values: dict[str, Any] = {"method": "POST", "headers": {"X-Key": "v"}, "body": body, "timeout": 2.0}
+    url = f"{options.pop('base', 'http://127.0.0.1')}:{port}/a?b"
+    return await wire.request(url=url, **(values | options))
 
 
 async def moments(count: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-import itertools
+import inspect
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -23,28 +23,29 @@ DAY = datetime.timedelta(days=1)
 
 
 class Authority:
-    """Signs certificates; who trusts it believes them."""
+    """Signs certificates (RFC 5280, with all that Python 3.13's strict checks want); who trusts it believes them."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._numbers = itertools.count(1)
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Test authority")])
-        made = self._builder("Test authority", self._key, NOW + DAY).add_extension(
-            x509.BasicConstraints(ca=True, path_length=0), critical=True
+        usage = dict.fromkeys(inspect.signature(x509.KeyUsage).parameters, False)
+        made = self._sign(
+            "Test authority",
+            self._key,
+            NOW + DAY,
+            x509.BasicConstraints(ca=True, path_length=0),
+            x509.KeyUsage(**(usage | {"key_cert_sign": True})),
+            x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()),
         )
         self.file = folder / "authority.pem"
-        self.file.write_bytes(made.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+        self.file.write_bytes(made)
 
     def serving(self, name: str = "localhost", until: datetime.datetime = NOW + DAY) -> ssl.SSLContext:
         """A server's side of TLS with a certificate for `name`."""
         key = ec.generate_private_key(ec.SECP256R1())
-        made = self._builder(name, key, until).add_extension(
-            x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False
-        )
         path = self._folder / "server.pem"
         path.write_bytes(
-            made.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+            self._sign(name, key, until, x509.SubjectAlternativeName([x509.DNSName(name)]))
             + key.private_bytes(
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
             )
@@ -53,9 +54,17 @@ class Authority:
         context.load_cert_chain(path)
         return context
 
-    def _builder(self, name: str, key: ec.EllipticCurvePrivateKey, until: datetime.datetime) -> x509.CertificateBuilder:
-        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        return x509.CertificateBuilder(self._name, subject, key.public_key(), next(self._numbers), NOW - 3 * DAY, until)
+    def _sign(
+        self, name: str, key: ec.EllipticCurvePrivateKey, until: datetime.datetime, *about: x509.ExtensionType
+    ) -> bytes:
+        issuer, subject = (
+            x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, each)]) for each in ("Test authority", name)
+        )
+        number = x509.random_serial_number()
+        made = x509.CertificateBuilder(issuer, subject, key.public_key(), number, NOW - 3 * DAY, until)
+        for extension in (x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), *about):
+            made = made.add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
+        return made.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
 @pytest.fixture

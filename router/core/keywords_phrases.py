@@ -1,0 +1,100 @@
+"""Phrases by their words: what is the longest one that begins here?
+
+A phrase may leave a choice: ``stop (texting|calling) me (again|)``. Choices of one word are sets on an edge of the
+tree, so that a rule with many choices stays small.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import Generic, TypeVar
+
+from router.core.keywords_fold import words
+
+_CHOICE = re.compile(r"\(([^()]{0,2000})\)")
+
+Slot = frozenset[str]
+"""The folded words that may stand in one place."""
+
+
+Meaning = TypeVar("Meaning")
+
+
+class Phrases(Generic[Meaning]):
+    """A tree of phrases, each with its meaning."""
+
+    __slots__ = ("_root",)
+
+    def __init__(self) -> None:
+        self._root: _Node[Meaning] = _Node()
+
+    def add(self, slots: Sequence[Slot], meaning: Meaning) -> Meaning:
+        """Put a phrase in. Returns what stands there: `meaning`, or what was there before."""
+        node = self._root
+        for slot in slots:
+            node = node.towards(slot)
+        if node.meaning is None:
+            node.meaning = meaning
+        return node.meaning
+
+    def longest(self, tokens: Sequence[str], start: int = 0) -> tuple[int, Meaning] | None:
+        """Where the longest phrase that begins at `start` ends, and what it means."""
+        return max(self.all(tokens, start), key=lambda found: found[0], default=None)
+
+    def all(self, tokens: Sequence[str], start: int = 0) -> Iterator[tuple[int, Meaning]]:
+        """Every phrase that begins at `start`."""
+        nodes = [self._root]
+        place = start
+        while nodes and place < len(tokens):
+            nodes = [further for node in nodes for further in node.after(tokens[place])]
+            place += 1
+            for node in nodes:
+                if node.meaning is not None:
+                    yield place, node.meaning
+
+
+class _Node(Generic[Meaning]):
+    __slots__ = ("choices", "literal", "meaning")
+
+    def __init__(self) -> None:
+        self.literal: dict[str, _Node[Meaning]] = {}
+        self.choices: dict[Slot, _Node[Meaning]] = {}
+        self.meaning: Meaning | None = None
+
+    def towards(self, slot: Slot) -> _Node[Meaning]:
+        if len(slot) == 1:
+            return self.literal.setdefault(next(iter(slot)), _Node())
+        return self.choices.setdefault(slot, _Node())
+
+    def after(self, token: str) -> Iterator[_Node[Meaning]]:
+        if token in self.literal:
+            yield self.literal[token]
+        for slot, node in self.choices.items():
+            if token in slot:
+                yield node
+
+
+def spell_out(written: str) -> Iterator[tuple[Slot, ...]]:
+    """The phrases that `written` stands for, as slots. Choices that are empty or of several words are taken apart."""
+    ways: list[list[tuple[Slot, ...]]] = []
+    for place, part in enumerate(_CHOICE.split(written)):
+        if place % 2:
+            ways.append(_choices(part))
+        elif tokens := words(part).tokens:
+            ways.append([tuple(frozenset({token}) for token in tokens)])
+    for way in product(*ways):
+        yield tuple(slot for slots in way for slot in slots)
+
+
+def is_choice(written: str) -> bool:
+    """Whether a phrase leaves a choice."""
+    return _CHOICE.search(written) is not None
+
+
+def _choices(part: str) -> list[tuple[Slot, ...]]:
+    options = [words(option).tokens for option in part.split("|")]
+    single = frozenset(option[0] for option in options if len(option) == 1)
+    apart = [tuple(frozenset({token}) for token in option) for option in options if len(option) != 1]
+    return [*([(single,)] if single else []), *dict.fromkeys(apart)]
