@@ -12,6 +12,7 @@ from router.core.address import address_hash, normalise
 from router.core.errors import BadInput, NotFound
 from router.core.model import DeliveryRef
 from router.runtime import Runtime
+from router.store.budgets import note_answers
 from router.store.bulk import insert_new_rows
 from router.store.tables import action, from_ms, to_ms
 
@@ -49,9 +50,12 @@ async def follow_link(runtime: Runtime, ref: DeliveryRef, *, now: datetime, pref
     if not prefetch and not hasty:
         [number] = await runtime.store.take_ids(1)
         click = (number, row.member_id, row.id, "click", "link", str(ref), to_ms(now))
-        await runtime.store.transact(
-            lambda connection: insert_new_rows(connection, action, _COLUMNS, [click], returning="id")
-        )
+
+        async def keep(connection: AsyncConnection) -> None:
+            if await insert_new_rows(connection, action, _COLUMNS, [click], returning="id"):
+                await note_answers(connection, {row.member_id: now})
+
+        await runtime.store.transact(keep)
     return str(row.link)
 
 
@@ -88,6 +92,7 @@ async def record_action(
 
     async def work(connection: AsyncConnection) -> ActionResult:
         if await insert_new_rows(connection, action, _COLUMNS, [row], returning="id"):
+            await note_answers(connection, {person: at})
             return ActionResult(id=number, new=True)
         known = await connection.scalar(
             select(action.c.id).where(action.c.source == "api", action.c.external_id == external_id)

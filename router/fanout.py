@@ -18,8 +18,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core import budget
 from router.core.ask import Ask
-from router.core.model import AskKind, BudgetSlot, CampaignStatus, DeliveryStatus, Lane, Member, Reason
-from router.core.routing import Deliver, Hold, House, Plan, route
+from router.core.attention import BudgetAsk
+from router.core.model import AskKind, CampaignStatus, DeliveryStatus, Lane, Member, Reason
+from router.core.purse import EMPTY, Purse
+from router.core.routing import Deliver, Hold, House, Plan, recipient_of, route
 from router.runtime import Runtime
 from router.store.audience import audience_of
 from router.store.batches import BATCH_COLUMNS
@@ -52,13 +54,21 @@ class Route:
     lane: Lane
 
 
-def plan_of(runtime: Runtime, ask: Ask, *, earliest: datetime, expires_at: datetime) -> Plan:
-    """The plan of an ask on the channels of this installation."""
+def plan_of(runtime: Runtime, ask: Ask, campaign_id: int, *, earliest: datetime, expires_at: datetime) -> Plan:
+    """The plan of an ask on the channels of this installation. `campaign_id` is 0 where it is not saved yet."""
     open_channels = set(runtime.channels)
     allowed = open_channels & set(ask.channels) if ask.channels else open_channels
     worded = {channel: runtime.specs[channel] for channel in allowed if ask.words(ask.default_locale, channel)}
     return Plan(
         kind=ask.kind,
+        budget=BudgetAsk(
+            campaign=campaign_id,
+            priority=ask.priority,
+            deadline=ask.deadline,
+            urgent=ask.urgent,
+            answerable=ask.is_answerable,
+            free=ask.kind.is_service,
+        ),
         channels=frozenset(name for name, spec in worded.items() if spec.people),
         group_channels=frozenset(name for name, spec in worded.items() if spec.groups),
         windows={
@@ -81,7 +91,7 @@ def _has_templates(ask: Ask, channel: str) -> bool:
 
 def house_of(runtime: Runtime) -> House:
     """The rules that routing obeys."""
-    return House(budget=runtime.policy.budget, quiet_hours=runtime.quiet_hours)
+    return House(budget=runtime.policy.budget_rules, quiet_hours=runtime.quiet_hours)
 
 
 def lane_of(ask: Ask) -> Lane:
@@ -116,7 +126,7 @@ async def next_route(runtime: Runtime) -> Route | None:
         if campaign is None or campaign.expires_at is None or campaign.starts_at is None:
             return None
         ask = await read_ask(connection, found, campaign.text_version)
-    plan = plan_of(runtime, ask, earliest=campaign.starts_at, expires_at=campaign.expires_at)
+    plan = plan_of(runtime, ask, found, earliest=campaign.starts_at, expires_at=campaign.expires_at)
     where = audience_of(ask, dialect=runtime.store.dialect)
     return Route(campaign=campaign, plan=plan, where=where, lane=lane_of(ask))
 
@@ -180,10 +190,11 @@ async def _write_range(
     await insert_rows(connection, delivery, _DELIVERY_COLUMNS, rows.deliveries)
     await insert_rows(connection, batch, BATCH_COLUMNS, rows.batches)
     if costs:
-        changed: dict[int, tuple[BudgetSlot, ...]] = {}
-        for person_id, slot in rows.slots:
-            holder = holders[person_id]
-            changed[holder] = budget.reserve(changed.get(holder, purses.get(holder, ())), slot)
+        changed: dict[int, Purse] = {}
+        for person, verdict, number in rows.numbered:
+            holder = holders[person.id]
+            purse = changed.get(holder) or purses.get(holder, EMPTY)
+            changed[holder] = _booked(prepared.plan, house, person, purse, verdict, number, now)
         await write_budgets(connection, changed)
     await rows.moves.write(connection)
 
@@ -193,7 +204,7 @@ def _decide(
     plan: Plan,
     house: House,
     holders: dict[int, int],
-    purses: dict[int, tuple[BudgetSlot, ...]],
+    purses: dict[int, Purse],
     now: datetime,
 ) -> list[tuple[Member, Deliver | Hold]]:
     """Ask the one decision for each member; people of one household see each other's slots."""
@@ -202,14 +213,29 @@ def _decide(
     shared = {holder for person, holder in holders.items() if holder != person}
     for person in members:
         holder = holders[person.id]
-        slots = spent.get(holder)
-        known = replace(person, slots=slots) if slots else person
+        purse = spent.get(holder, EMPTY)
+        known = person if purse is EMPTY else replace(person, purse=purse)
         verdict = route(known, plan, house, now=now)
         if isinstance(verdict, Deliver) and holder in shared:
-            slot = BudgetSlot(at=verdict.not_before, delivery_id=0, channel=verdict.address.channel)
-            spent[holder] = (*spent.get(holder, ()), slot)
+            spent[holder] = _booked(plan, house, person, purse, verdict, 0, now)
         decided.append((person, verdict))
     return decided
+
+
+def _booked(
+    plan: Plan, house: House, person: Member, purse: Purse, verdict: Deliver, number: int, now: datetime
+) -> Purse:
+    """The purse with this delivery in it."""
+    return budget.book(
+        purse,
+        plan.budget,
+        house.budget,
+        delivery=number,
+        channel=verdict.address.channel,
+        at=verdict.not_before,
+        now=now,
+        recipient=recipient_of(person, house, now),
+    )
 
 
 async def _claim(
@@ -238,7 +264,8 @@ class _Rows:
         self._sent: dict[tuple[str, str, datetime], list[tuple[Member, Deliver]]] = defaultdict(list)
         self.deliveries: list[tuple[Any, ...]] = []
         self.batches: list[tuple[Any, ...]] = []
-        self.slots: list[tuple[int, BudgetSlot]] = []
+        self.numbered: list[tuple[Member, Deliver, int]] = []
+        """Those that cost, with their numbers."""
         self.moves = Moves()
 
     def hold(self, person: Member, reason: Reason, wanted: Deliver | None = None) -> None:
@@ -263,8 +290,7 @@ class _Rows:
                          DeliveryStatus.QUEUED.value, None, at, self._costs)
                     )  # fmt: skip
                     if self._costs:
-                        slot = BudgetSlot(at=not_before, delivery_id=number, channel=channel)
-                        self.slots.append((person.id, slot))
+                        self.numbered.append((person, verdict, number))
                 self.batches.append(
                     (
                         next(self._ids),

@@ -14,8 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core import budget
 from router.core.delivery import Next, Step
-from router.core.model import BudgetSlot, CampaignStatus, DeliveryStatus, Lane
-from router.core.routing import Deliver, route
+from router.core.model import CampaignStatus, DeliveryStatus, Lane
+from router.core.purse import EMPTY
+from router.core.routing import Deliver, recipient_of, route
 from router.fanout import house_of, plan_of
 from router.runtime import Runtime
 from router.store.batches import queue_alone
@@ -64,11 +65,12 @@ async def take_next_hop(
     else:
         without = tried
         earliest = now
-    plan = plan_of(runtime, ask, earliest=earliest, expires_at=campaign.expires_at)
+    plan = plan_of(runtime, ask, campaign.id, earliest=earliest, expires_at=campaign.expires_at)
     holder = person.household_id or person.id
     costs = not plan.kind.is_service
-    purse = (await lock_budgets(connection, [holder])).get(holder, ()) if costs else ()
-    verdict = route(replace(person, slots=purse), plan, house_of(runtime), now=now, without=without)
+    purse = (await lock_budgets(connection, [holder])).get(holder, EMPTY) if costs else EMPTY
+    house = house_of(runtime)
+    verdict = route(replace(person, purse=purse), plan, house, now=now, without=without)
     if not isinstance(verdict, Deliver):
         return False
     if failed.next.step is Step.FALLBACK:
@@ -92,8 +94,17 @@ async def take_next_hop(
         costs=costs,
     )
     if costs:
-        slot = BudgetSlot(at=verdict.not_before, delivery_id=number, channel=channel)
-        await write_budgets(connection, {holder: budget.reserve(purse, slot)})
+        booked = budget.book(
+            purse,
+            plan.budget,
+            house.budget,
+            delivery=number,
+            channel=channel,
+            at=verdict.not_before,
+            now=now,
+            recipient=recipient_of(person, house, now),
+        )
+        await write_budgets(connection, {holder: booked})
     if campaign.status is CampaignStatus.FINISHED:
         await move_campaign(
             connection, campaign.id, [CampaignStatus.FINISHED], CampaignStatus.RUNNING, finished_at=None

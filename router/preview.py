@@ -10,13 +10,14 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from router.core import budget, consent
+from router.core import consent, purse
 from router.core.address import address_hash, mask, normalise
 from router.core.ask import Ask
 from router.core.consent import Allow
 from router.core.content import sample_member
 from router.core.errors import NotAllowed, NotFound
-from router.core.model import Address, BudgetSlot, ConsentState, DeliveryRef, Member, Reason
+from router.core.model import Address, ConsentState, DeliveryRef, Member, Reason
+from router.core.purse import EMPTY, Purse
 from router.core.routing import Deliver, route
 from router.core.sms import count_segments
 from router.fanout import RANGE, house_of, plan_of
@@ -68,7 +69,7 @@ async def preview_campaign(runtime: Runtime, campaign_id: int, *, now: datetime)
 async def preview_ask(runtime: Runtime, ask: Ask, *, now: datetime) -> Preview:
     """A dry run of an ask that need not be saved."""
     starts_at = max(now, ask.starts_at or now)
-    plan = plan_of(runtime, ask, earliest=starts_at, expires_at=expiry_of(runtime, ask, starts_at))
+    plan = plan_of(runtime, ask, 0, earliest=starts_at, expires_at=expiry_of(runtime, ask, starts_at))
     where = audience_of(ask, dialect=runtime.store.dialect)
     house = house_of(runtime)
     count = _Count(runtime, ask, now)
@@ -76,9 +77,9 @@ async def preview_ask(runtime: Runtime, ask: Ask, *, now: datetime) -> Preview:
         first, last = (await connection.execute(text("SELECT min(id), max(id) FROM member"))).one()
         for low in range(first or 0, (last or -1) + 1, RANGE):
             members = await read_members(connection, where, first=low, last=low + RANGE - 1)
-            slots = await _slots(connection, members) if not plan.kind.is_service else {}
+            purses = await _purses(connection, members) if not plan.kind.is_service else {}
             for person in members:
-                known = replace(person, slots=slots.get(person.household_id or person.id, ()))
+                known = replace(person, purse=purses.get(person.household_id or person.id, EMPTY))
                 verdict = route(known, plan, house, now=now)
                 if isinstance(verdict, Deliver):
                     count.deliver(person, verdict)
@@ -87,12 +88,12 @@ async def preview_ask(runtime: Runtime, ask: Ask, *, now: datetime) -> Preview:
     return count.result()
 
 
-async def _slots(connection: AsyncConnection, members: list[Member]) -> dict[int, tuple[BudgetSlot, ...]]:
+async def _purses(connection: AsyncConnection, members: list[Member]) -> dict[int, Purse]:
     rows = await connection.execute(
         text(f"SELECT holder, slots FROM contact_budget WHERE holder {in_numbers(connection, 'ids')}"),
         {"ids": numbers(connection, {person.household_id or person.id for person in members})},
     )
-    return {holder: budget.decode(slots) for holder, slots in rows}
+    return {holder: purse.decode(slots) for holder, slots in rows}
 
 
 @dataclass(slots=True)

@@ -21,6 +21,7 @@ from router.core.model import AskKind, CampaignStatus, DeliveryStatus, Lane
 from router.runtime import Runtime
 from router.stops import covered, suppress
 from router.store.batches import queue_alone
+from router.store.budgets import note_answers
 from router.store.bulk import in_numbers, insert_new_rows, numbers
 from router.store.campaigns import write_ask
 from router.store.tables import action, address, campaign, consent, inbound, to_ms
@@ -67,6 +68,7 @@ async def apply_inbound(
     owners = await _owners(connection, hash_, channel)
     if owners and not event.group:
         await _heard(connection, hash_, channel, event.at)
+        await note_answers(connection, {owner.member_id: event.at for owner in owners})
     intent = event.keyword.value if event.keyword else classify(event.text, table=runtime.keywords).kind
     row = (
         next(numbers_), channel, account, event.event_id[:200], hash_, owners[0].member_id if owners else None,

@@ -81,6 +81,8 @@ class Ask(BaseModel):
     audience: Filter = Everyone()
     groups: Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], Field(max_length=100)] = []
     """Also post it in the chats of groups with any of these tags; ``all`` for every group."""
+    priority: Annotated[int, Field(ge=-10, le=10)] = 0
+    """Of asks that compete for somebody's attention the higher one goes first. Lifts no cap."""
     urgent: bool = False
     """Goes in the urgent lane and lives 6 h instead of 72 h. Lifts no cap and no consent."""
     deadline: Annotated[AwareDatetime | None, Field(strict=False)] = None
@@ -107,6 +109,13 @@ class Ask(BaseModel):
             raise ValueError("about_versions goes with a correction only")
         check_size(self.audience)
         return self
+
+    @property
+    def is_answerable(self) -> bool:
+        """Whether an answer could be seen: a link of ours, or a button."""
+        return bool(self.link) or any(
+            words.buttons for by_channel in self.texts.values() for words in by_channel.values()
+        )
 
     def words(self, locale: str, channel: str) -> tuple[str, Text] | None:
         """The text for a member's `locale` on `channel` and the locale it is in, or None where there is none.

@@ -11,15 +11,12 @@ ceiling. It lifts neither a pause, nor "urgent only" for what is not urgent, nor
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence, Set
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from router.core import purse as purses
 from router.core.attention import ANYBODY, BudgetAsk, Dial, Recipient, Refusal
 from router.core.budget_limits import BudgetRules, ChannelRules, Limits
-from router.core.model import BudgetSlot
-from router.core.policy import BudgetPolicy
 from router.core.purse import ANSWERABLE, OVERRIDE, PERMISSION, SPENT, Purse, Slot, from_ms, to_ms
 
 _Counted = tuple[Sequence[int], Limits]
@@ -249,37 +246,3 @@ def _past_limits(moment: int, counted: Iterable[_Counted]) -> tuple[int, Refusal
                         moment, refusal = first + span, because
         if moment == before:
             return moment, refusal
-
-
-# The names that routing used while the budget was one cap over one window.
-
-
-def has_room(slots: Sequence[BudgetSlot], policy: BudgetPolicy, *, at: datetime) -> bool:
-    """Whether one more ask at `at` keeps within one cap. Slots that lie ahead (deferred asks) count as well."""
-    since = at - timedelta(days=policy.days)
-    return sum(slot.at > since for slot in slots) < policy.asks
-
-
-def reserve(slots: Iterable[BudgetSlot], slot: BudgetSlot) -> tuple[BudgetSlot, ...]:
-    """`slots` with one more, those that no window can see any more left out."""
-    since = slot.at - timedelta(milliseconds=purses.KEPT_MS)
-    return (*(kept for kept in slots if kept.at > since), slot)
-
-
-def refund(slots: Iterable[BudgetSlot], delivery_ids: Iterable[int]) -> tuple[BudgetSlot, ...]:
-    """`slots` without those of these deliveries. Refunding twice is the same as refunding once."""
-    gone = set(delivery_ids)
-    return tuple(slot for slot in slots if slot.delivery_id not in gone)
-
-
-def encode(slots: Iterable[BudgetSlot]) -> str:
-    """As it is kept in ``contact_budget.slots``."""
-    return json.dumps([[to_ms(slot.at), slot.delivery_id, slot.channel] for slot in slots], separators=(",", ":"))
-
-
-def decode(text: str) -> tuple[BudgetSlot, ...]:
-    """The slots of what `encode`, or `core.purse.encode`, wrote."""
-    return tuple(
-        BudgetSlot(at=from_ms(slot.at), delivery_id=slot.delivery, channel=slot.channel)
-        for slot in purses.decode(text).slots
-    )

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
 
+from router.core.attention import Dial, Refusal
+from router.core.purse import EMPTY, Purse
+
 
 class DeliveryStatus(StrEnum):
     """Where one delivery (one campaign, one member, one channel) stands. See ``core/delivery.py`` for the moves."""
@@ -45,6 +48,11 @@ class Reason(StrEnum):
     NO_TEMPLATE = "no_template"
     CHANNEL_RULES = "channel_rules"
     CAP = "cap"
+    DIAL = "dial"
+    PAUSED = "paused"
+    NEWCOMER = "newcomer"
+    SILENT = "silent"
+    LET_GO = "let_go"
     DUPLICATE = "duplicate"
     QUIET_HOURS = "quiet_hours"
     NOT_SIGNED_UP = "not_signed_up"
@@ -74,7 +82,12 @@ _SENTENCES: Mapping[Reason, str] = {
     Reason.NO_CHANNEL: "The channels you chose are not switched on here.",
     Reason.NO_TEMPLATE: "This channel only lets us write first with a text that its provider approved beforehand.",
     Reason.CHANNEL_RULES: "The provider of this channel lets no such message through to your country.",
-    Reason.CAP: "You had heard from us often enough; this one was left out to spare your attention.",
+    Reason.CAP: Refusal.CAP.sentence,
+    Reason.DIAL: Refusal.DIAL.sentence,
+    Reason.PAUSED: Refusal.PAUSED.sentence,
+    Reason.NEWCOMER: Refusal.NEWCOMER.sentence,
+    Reason.SILENT: Refusal.SILENT.sentence,
+    Reason.LET_GO: Refusal.LET_GO.sentence,
     Reason.DUPLICATE: "This message already went to the same phone or mailbox.",
     Reason.QUIET_HOURS: "It would only have reached you in your quiet hours, after it had lost its use.",
     Reason.NOT_SIGNED_UP: "This message was only for those who had signed up.",
@@ -181,15 +194,6 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BudgetSlot:
-    """One ask that was reserved for, or reached, a member: what the contact budget counts."""
-
-    at: datetime
-    delivery_id: int
-    channel: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
     """What routing and rendering know of one person. `zone` is an IANA name or "" where it is not known."""
 
@@ -205,12 +209,18 @@ class Member:
     place: str = ""
     household_id: int | None = None
     joined_at: datetime | None = None
+    joined_by: int = 0
+    """The campaign through which they joined; 0 where it is not known."""
+    dial: Dial = Dial.EVERYTHING
+    """How much of us they want."""
+    paused_until: datetime | None = None
     erased: bool = False
     signed_up: bool = True
     """Whether this member acted on the campaign that a service message is about; True where that does not matter."""
     attributes: Mapping[str, str] = field(default_factory=dict)
     addresses: tuple[Address, ...] = ()
-    slots: tuple[BudgetSlot, ...] = ()
+    purse: Purse = EMPTY
+    """What they, or their household, have been asked of late."""
 
 
 @dataclass(frozen=True, slots=True)

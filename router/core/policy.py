@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from router.core.budget_limits import BudgetRules, rules_of
+from router.core.budget_policy import BudgetSection
 from router.core.errors import BadInput
 
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class BudgetPolicy(_Section):
-    """How many asks one person bears. Service messages cost nothing."""
-
-    asks: Annotated[int, Field(ge=1, le=100)]
-    """At most so many asks …"""
-    days: Annotated[int, Field(ge=1, le=30)]
-    """… within so many days."""
 
 
 class LifetimePolicy(_Section):
@@ -85,7 +79,7 @@ class GuardPolicy(_Section):
 class Policy(_Section):
     """All of ``config/policy.toml``."""
 
-    budget: BudgetPolicy
+    budget: BudgetSection
     lifetime: LifetimePolicy
     launch: LaunchPolicy
     retry: RetryPolicy
@@ -93,6 +87,11 @@ class Policy(_Section):
     guard: GuardPolicy
     stop_covers: Mapping[str, list[str]]
     """channel → the channels that a STOP there silences too."""
+
+    @cached_property
+    def budget_rules(self) -> BudgetRules:
+        """`budget`, made ready for decisions."""
+        return rules_of(self.budget)
 
 
 def read_policy(data: Mapping[str, Any], *, file: str = "policy.toml") -> Policy:

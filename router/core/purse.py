@@ -133,7 +133,7 @@ def answered(purse: Purse, at: datetime) -> Purse:
     since = purse.open_since()
     if not since or since > moment:
         return purse
-    return purse._replace(missed=(), quiet_since=0, permission_at=0, answered_at=max(moment, purse.answered_at))
+    return purse._replace(missed=(), quiet_since=0, permission_at=0, answered_at=moment)
 
 
 def forget(purse: Purse, now: datetime) -> Purse:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from router.core import budget, consent
+from router.core.attention import ANYBODY, BudgetAsk, Dial, Recipient, Refusal
+from router.core.budget_limits import BudgetRules
 from router.core.consent import Allow
 from router.core.model import Address, AskKind, Member, Reason
-from router.core.policy import BudgetPolicy
 from router.core.quiet_hours import QuietHours
 
 _SERVICE_FOR_THOSE_WHO_SIGNED_UP = frozenset({AskKind.REMINDER, AskKind.MOVED, AskKind.CANCELLED, AskKind.RECEIPT})
@@ -20,6 +21,8 @@ class Plan:
     """What the decision must know of an ask; the same for all its members."""
 
     kind: AskKind
+    budget: BudgetAsk
+    """What the contact budget must know of it."""
     channels: Set[str]
     """Channels to people that are set up, that the ask allows and that it has words for."""
     group_channels: Set[str] = frozenset()
@@ -40,7 +43,7 @@ class Plan:
 class House:
     """The rules of the house that the decision obeys."""
 
-    budget: BudgetPolicy
+    budget: BudgetRules
     quiet_hours: QuietHours
 
 
@@ -64,6 +67,11 @@ _TELLING: Mapping[Reason, int] = {
     for place, reason in enumerate(
         (
             Reason.CAP,
+            Reason.DIAL,
+            Reason.PAUSED,
+            Reason.NEWCOMER,
+            Reason.SILENT,
+            Reason.LET_GO,
             Reason.QUIET_HOURS,
             Reason.SUPPRESSED,
             Reason.ADDRESS_DEAD,
@@ -111,11 +119,35 @@ def _verdict(member: Member, address: Address, plan: Plan, house: House, now: da
     if barrier := _barrier(address, plan, now):
         return barrier
     at = _not_before(member, address.channel, plan, house, now)
-    if at >= plan.expires_at:
-        return Reason.QUIET_HOURS
-    if not plan.kind.is_service and not budget.has_room(member.slots, house.budget, at=at):
-        return Reason.CAP
-    return Deliver(address, at)
+    recipient = ANYBODY if plan.budget.free else recipient_of(member, house, now)
+    # Room may come in quiet hours, and the hours after them may have none: look until both agree.
+    while at < plan.expires_at:
+        room = budget.earliest(
+            member.purse,
+            plan.budget,
+            house.budget,
+            channel=address.channel,
+            at=at,
+            until=plan.expires_at,
+            recipient=recipient,
+        )
+        if isinstance(room, Refusal):
+            return Reason(room.told.value)
+        if room == at:
+            return Deliver(address, at)
+        at = house.quiet_hours.window(address.channel, member.zone, member.country, room).opens_at
+        at = max(at, room)
+    return Reason.QUIET_HOURS
+
+
+def recipient_of(member: Member, house: House, now: datetime) -> Recipient:
+    """What the contact budget must know of a member beside the purse."""
+    joined = member.joined_at
+    if joined is not None and now - joined > timedelta(milliseconds=house.budget.newcomer_ms):
+        joined = None  # that is over, and most people are like this
+    if joined is None and member.dial is Dial.EVERYTHING and member.paused_until is None:
+        return ANYBODY
+    return Recipient(dial=member.dial, paused_until=member.paused_until, joined_at=joined, joined_by=member.joined_by)
 
 
 def _barrier(address: Address, plan: Plan, now: datetime) -> Reason | None:

@@ -7,7 +7,9 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from router.core import purse
 from router.core.model import DeliveryStatus, Reason
+from router.core.purse import EMPTY
 from router.store.budgets import lock_budgets, refund, write_budgets
 from router.store.bulk import for_update
 from router.store.tallies import Moves
@@ -84,10 +86,9 @@ async def _join_purses(connection: AsyncConnection, keep: int, lose: int) -> Non
     )
     holders: dict[int, int] = {row[0]: row[1] for row in rows}
     mine = holders.get(keep, keep)
-    slots = await lock_budgets(connection, {mine, lose})
-    if slots.get(lose):
-        merged = {slot.delivery_id: slot for slot in (*slots.get(mine, ()), *slots[lose])}
-        await write_budgets(connection, {mine: tuple(sorted(merged.values(), key=lambda s: s.at)), lose: ()})
+    purses = await lock_budgets(connection, {mine, lose})
+    if purses.get(lose, EMPTY) != EMPTY:
+        await write_budgets(connection, {mine: purse.merge(purses.get(mine, EMPTY), purses[lose]), lose: EMPTY})
 
 
 async def _move_addresses(connection: AsyncConnection, ids: dict[str, int]) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from router.core import budget
+from router.core import purse
+from router.core.purse import EMPTY
 from router.records.book import Book
 from router.records.merge import merge_records
 from router.records.people import Known, Person
@@ -212,9 +213,8 @@ async def _join_budgets(connection: AsyncConnection, purses: dict[int, int]) -> 
     slots = await lock_budgets(connection, {*spent, *(purses[holder] for holder in spent)})
     for holder in sorted(spent):
         house = purses[holder]
-        merged = {slot.delivery_id: slot for slot in (*slots.get(house, ()), *slots.get(holder, ()))}
-        slots[house] = tuple(sorted(merged.values(), key=lambda slot: slot.at))
-        slots[holder] = budget.decode("[]")
+        slots[house] = purse.merge(slots.get(house, EMPTY), slots.get(holder, EMPTY))
+        slots[holder] = EMPTY
     await write_budgets(connection, slots)
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from router.core import budget
-from router.core.model import BudgetSlot
+from router.core import purse
+from router.core.purse import EMPTY, Purse
 from router.store.bulk import for_update, in_numbers, is_sqlite, numbers
 
 
-async def lock_budgets(connection: AsyncConnection, holders: Iterable[int]) -> dict[int, tuple[BudgetSlot, ...]]:
+async def lock_budgets(connection: AsyncConnection, holders: Iterable[int]) -> dict[int, Purse]:
     """Read the slots of these holders and hold their rows until the transaction ends (rule 16)."""
     wanted = sorted(set(holders))
     if not wanted:
@@ -31,14 +32,14 @@ async def lock_budgets(connection: AsyncConnection, holders: Iterable[int]) -> d
         ),
         {"ids": numbers(connection, wanted)},
     )
-    return {holder: budget.decode(slots) for holder, slots in rows}
+    return {holder: purse.decode(slots) for holder, slots in rows}
 
 
-async def write_budgets(connection: AsyncConnection, changed: Mapping[int, tuple[BudgetSlot, ...]]) -> None:
+async def write_budgets(connection: AsyncConnection, changed: Mapping[int, Purse]) -> None:
     """Write the slots of holders that `lock_budgets` locked."""
     if not changed:
         return
-    rows = sorted((holder, budget.encode(slots)) for holder, slots in changed.items())
+    rows = sorted((holder, purse.encode(slots)) for holder, slots in changed.items())
     if is_sqlite(connection):
         await connection.exec_driver_sql(
             "INSERT INTO contact_budget (holder, slots) VALUES (?, ?)"
@@ -70,11 +71,31 @@ async def refund(connection: AsyncConnection, spent: Iterable[tuple[int, int]]) 
     # A member may have joined a household since the slot was reserved: look in both purses.
     holders = {member_id: {member_id, holder} for member_id, holder in rows}
     slots = await lock_budgets(connection, (holder for both in holders.values() for holder in both))
-    changed: dict[int, tuple[BudgetSlot, ...]] = {}
+    changed: dict[int, Purse] = {}
     for member_id, delivery_ids in by_member.items():
         for holder in holders.get(member_id, {member_id}):
-            before = changed.get(holder, slots.get(holder, ()))
-            after = budget.refund(before, delivery_ids)
-            if len(after) != len(before):
+            before = changed.get(holder, slots.get(holder, EMPTY))
+            after = purse.refund(before, delivery_ids)
+            if after is not before:
                 changed[holder] = after
+    await write_budgets(connection, changed)
+
+
+async def note_answers(connection: AsyncConnection, answers: Mapping[int, datetime]) -> None:
+    """These members answered or acted, at these moments: what they were asked no longer counts as unanswered."""
+    if not answers:
+        return
+    rows = await connection.execute(
+        text(f"SELECT id, coalesce(household_id, id) AS holder FROM member WHERE id {in_numbers(connection, 'ids')}"),
+        {"ids": numbers(connection, sorted(answers))},
+    )
+    holders: dict[int, int] = {row.id: row.holder for row in rows}
+    purses = await lock_budgets(connection, holders.values())
+    changed: dict[int, Purse] = {}
+    for member_id, at in answers.items():
+        holder = holders.get(member_id)
+        before = changed.get(holder, purses.get(holder, EMPTY)) if holder is not None else EMPTY
+        after = purse.answered(before, at)
+        if holder is not None and after is not before:
+            changed[holder] = after
     await write_budgets(connection, changed)

@@ -10,12 +10,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from router.core.attention import Dial
 from router.core.model import Address, AddressState, ConsentState, Member
 from router.store.bulk import in_numbers, numbers
 from router.store.tables import from_ms, member
 
 _STATES = {state.value: state for state in AddressState}
 _CONSENTS = {state.value: state for state in ConsentState}
+_DIALS = {dial.value: dial for dial in Dial}
 
 _MEMBER_COLUMNS = (
     member.c.id,
@@ -29,6 +31,10 @@ _MEMBER_COLUMNS = (
     member.c.household_id,
     member.c.erased_at,
     member.c.kind,
+    member.c.joined_at,
+    member.c.joined_by,
+    member.c.dial,
+    member.c.paused_until,
 )
 
 
@@ -65,6 +71,10 @@ async def _with_addresses(connection: AsyncConnection, rows: Sequence[Any]) -> l
             household_id=row[8],
             erased=row[9] is not None,
             is_group=row[10] == "group",
+            joined_at=row[11],
+            joined_by=row[12],
+            dial=_DIALS[row[13]],
+            paused_until=row[14],
             addresses=tuple(addresses.get(row[0], ())),
         )
         for row in rows

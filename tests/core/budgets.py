@@ -13,8 +13,8 @@ from router.core.budget_policy import read_budget
 from router.core.purse import ANSWERABLE, EMPTY, SPENT, Purse, Slot, reserve, to_ms
 from router.settings import load_settings, load_toml
 
-FILE = load_toml("budget", load_settings())
-SECTION = read_budget(FILE, file="budget.toml")
+FILE = load_toml("policy", load_settings())
+SECTION = read_budget(FILE, file="policy.toml")
 RULES = rules_of(SECTION)
 NOW = datetime(2026, 11, 19, tzinfo=UTC)
 DAY = 24

@@ -10,6 +10,7 @@ import pytest
 
 from router.core.attention import BudgetAsk, Dial, Recipient, Refusal, Thread
 from router.core.budget import earliest, pick_victim
+from router.core.budget_limits import rules_of
 from router.core.budget_policy import read_budget
 from router.core.errors import BadInput
 from router.core.purse import (
@@ -46,6 +47,21 @@ from tests.core.budgets import (
 URGENT = ask(urgent=True, override=True)
 
 
+def changed(**at: Any) -> dict[str, Any]:
+    """The shipped file with some keys (``overall__week``) set, or taken away where the value is None."""
+    data = copy.deepcopy(FILE)
+    for path, value in at.items():
+        *sections, key = path.split("__")
+        table = data["budget"]
+        for section in sections:
+            table = table.setdefault(section, {})
+        if value is None:
+            del table[key]
+        else:
+            table[key] = value
+    return data
+
+
 @pytest.mark.parametrize(
     ("purse", "channel", "hour"),
     [
@@ -69,7 +85,9 @@ URGENT = ask(urgent=True, override=True)
         (asked(-1, channel="webpush"), "fcm", 23),
         # asks that lie ahead count: neither beside them nor between two that leave too little room
         (asked(10), "sms", 82),
-        (asked(48), "email", 0),
+        (asked(72), "sms", 0),
+        (asked(71), "sms", 143),
+        (asked(24, 48), "email", 0),
         (asked(30, 50, channel="email"), "telegram", 0),
         (asked(1, 40, channel="email"), "telegram", 64),
         (asked(-30, 20, channel="email"), "telegram", 44),
@@ -223,7 +241,7 @@ def test_after_half_a_year_of_silence_we_ask_once_whether_to_go_on_and_then_let_
 
 def test_who_was_not_asked_is_not_silent() -> None:
     assert find(asked(-HALF_A_YEAR)) == 0
-    assert find(answered(unanswered(-HALF_A_YEAR), when(-HALF_A_YEAR + 1))) == 0
+    assert find(answered(unanswered(-HALF_A_YEAR), when(-HALF_A_YEAR))) == 0
     # the year starts with the first ask after the last answer, not with that answer
     assert find(add(answered(unanswered(-300 * DAY), when(-299 * DAY)), unanswered(-100).slots)) == 0
 
@@ -269,6 +287,18 @@ def test_an_override_raises_every_cap_to_the_ceiling_twice_a_month() -> None:
     assert find(third, URGENT, at=481, until=500, **chat) is Refusal.CAP
     assert find(third, URGENT, at=481, **chat) == 504
     assert find(refund(third, [10]), URGENT, at=481, **chat) == 481
+
+
+def test_an_override_goes_no_higher_than_the_ceiling() -> None:
+    low = changed(urgent__ceiling={"day": 2, "week": 4, "month": 9}, channels__push__month=10)
+    rules = rules_of(read_budget(low))
+    for purse, hour in (
+        (asked(-150, -100, -10, channel="email"), 0),
+        (asked(-150, -140, -100, -10, channel="email"), 18),
+        (asked(*(-700 + 80 * n for n in range(9)), channel="webpush"), 20),
+    ):
+        found = earliest(purse, URGENT, rules, channel="telegram", at=NOW, until=when(40 * DAY))
+        assert found == when(hour)
 
 
 def test_an_override_lifts_neither_the_whole_week_nor_the_ceiling() -> None:
@@ -364,21 +394,6 @@ def test_counters_are_kept_beside_the_slots() -> None:
     text = encode(purse)
     assert text == f'{{"slots":[[{ms(5)},7,"sms",8,2,{ms(40)}]],"missed":{{"sms":1}},"quiet_since":{ms(-1000)}}}'
     assert decode(text) == purse
-
-
-def changed(**at: Any) -> dict[str, Any]:
-    """The shipped file with some keys (``overall__week``) set, or taken away where the value is None."""
-    data = copy.deepcopy(FILE)
-    for path, value in at.items():
-        *sections, key = path.split("__")
-        table = data["budget"]
-        for section in sections:
-            table = table.setdefault(section, {})
-        if value is None:
-            del table[key]
-        else:
-            table[key] = value
-    return data
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from router.core import budget
 from router.core.delivery import SENDER_PAUSE, Step, after_allowance, after_receipt, after_send_error
 from router.core.errors import FailureClass as F
 from router.core.errors import Moved, NotSent, Refused, SendError, Throttled
-from router.core.model import BudgetSlot, DeliveryRef, Reason
+from router.core.model import DeliveryRef, Reason
 from router.core.policy import read_policy
 from router.settings import load_settings, load_toml
 
@@ -125,15 +124,6 @@ def test_a_daily_allowance_waits_for_its_reset_or_goes_elsewhere() -> None:
 def test_an_address_that_moved_is_tried_again_at_once_and_burns_no_attempt() -> None:
     found = after_send_error(Moved("-1002"), attempts=1, now=NOW, expires_at=LATER, policy=POLICY)
     assert (found.step, found.at, found.burns_attempt) == (Step.REQUEUE, NOW, False)
-
-
-def test_slots_survive_their_storage_and_old_ones_are_forgotten() -> None:
-    slots = tuple(BudgetSlot(at=NOW - timedelta(days=d), delivery_id=d, channel="sms") for d in (40, 20, 1))
-    assert budget.decode(budget.encode(slots)) == slots
-    assert budget.decode("[]") == ()
-    more = budget.reserve(slots, BudgetSlot(at=NOW, delivery_id=99, channel="email"))
-    assert [slot.delivery_id for slot in more] == [20, 1, 99]
-    assert budget.refund(budget.refund(more, [1]), [1]) == budget.refund(more, [1])
 
 
 @pytest.mark.parametrize(

@@ -10,19 +10,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router.core.attention import BudgetAsk, Dial
+from router.core.budget_limits import rules_of
+from router.core.budget_policy import BudgetSection
 from router.core.consent import Allow, check, check_reply, check_self_test
-from router.core.model import Address, AddressState, AskKind, BudgetSlot, ConsentState, Member, Reason
-from router.core.policy import BudgetPolicy
+from router.core.model import Address, AddressState, AskKind, ConsentState, Member, Reason
+from router.core.purse import Purse, Slot, to_ms
 from router.core.quiet_hours import QuietHours
 from router.core.routing import Deliver, Hold, House, Plan, route
 from router.settings import load_settings, load_toml
+from tests.support.runtime import PLAIN_BUDGET
 
 NOON = datetime(2026, 11, 19, 17, 0, tzinfo=UTC)
 HOUSE = House(
-    budget=BudgetPolicy(asks=3, days=7), quiet_hours=QuietHours.from_toml(load_toml("quiet_hours", load_settings()))
+    budget=rules_of(BudgetSection.model_validate(PLAIN_BUDGET)),
+    quiet_hours=QuietHours.from_toml(load_toml("quiet_hours", load_settings())),
 )
 PLAN = Plan(
-    kind=AskKind.ASK, channels=frozenset({"sms", "email"}), earliest=NOON, expires_at=NOON + timedelta(hours=72)
+    kind=AskKind.ASK,
+    budget=BudgetAsk(campaign=1),
+    channels=frozenset({"sms", "email"}),
+    earliest=NOON,
+    expires_at=NOON + timedelta(hours=72),
 )
 
 
@@ -36,8 +45,10 @@ def member(*addresses: Address, **values: Any) -> Member:
     return Member(**{"id": 7, "zone": "Europe/Paris", "country": "FR", "addresses": addresses, **values})
 
 
-def asked(days_ago: float) -> BudgetSlot:
-    return BudgetSlot(at=NOON - timedelta(days=days_ago), delivery_id=1, channel="sms")
+def asked(*days_ago: float) -> Purse:
+    return Purse(
+        tuple(sorted(Slot(to_ms(NOON - timedelta(days=days)), n, "sms") for n, days in enumerate(days_ago, 1)))
+    )
 
 
 @pytest.mark.parametrize(
@@ -51,11 +62,11 @@ def asked(days_ago: float) -> BudgetSlot:
         (member(address(consent=ConsentState.REVOKED)), Reason.SUPPRESSED),
         (member(address(suppressed=True)), Reason.SUPPRESSED),
         (member(address(state=AddressState.DEAD)), Reason.ADDRESS_DEAD),
-        (member(address(), slots=(asked(1), asked(2), asked(6.9))), Reason.CAP),
+        (member(address(), purse=asked(1, 2, 3)), Reason.CAP),
         # several reasons: the one that came closest to a message
         (member(address("telegram"), address(suppressed=True)), Reason.SUPPRESSED),
         (member(address(consent=ConsentState.NONE), address("email", suppressed=True)), Reason.SUPPRESSED),
-        (member(address(suppressed=True), address("email"), slots=(asked(1),) * 3), Reason.CAP),
+        (member(address(suppressed=True), address("email"), purse=asked(1, 1, 1)), Reason.CAP),
     ],
 )
 def test_why_somebody_is_not_written_to(person: Member, reason: Reason) -> None:
@@ -80,7 +91,7 @@ def test_a_fallback_passes_over_what_was_tried() -> None:
 
 
 def test_the_oldest_ask_falls_out_of_the_window() -> None:
-    person = member(address(), slots=(asked(1), asked(2), asked(7)))
+    person = member(address(), purse=asked(1, 2, 7))
     assert isinstance(route(person, PLAN, HOUSE, now=NOON), Deliver)
 
 
@@ -98,13 +109,36 @@ def test_an_ask_that_would_come_too_late_is_held_not_sent_at_night() -> None:
 
 
 def test_a_service_message_passes_the_cap_and_needs_a_sign_up() -> None:
-    plan = replace(PLAN, kind=AskKind.REMINDER)
-    person = member(address(), slots=(asked(1),) * 3)
+    plan = replace(PLAN, kind=AskKind.REMINDER, budget=BudgetAsk(campaign=1, free=True))
+    person = member(address(), purse=asked(1, 1, 1))
     assert isinstance(route(person, plan, HOUSE, now=NOON), Deliver)
     assert route(replace(person, signed_up=False), plan, HOUSE, now=NOON) == Hold(Reason.NOT_SIGNED_UP)
     assert route(replace(person, addresses=(address(suppressed=True),)), plan, HOUSE, now=NOON) == Hold(
         Reason.SUPPRESSED
     )
+
+
+def test_an_ask_waits_for_the_next_free_slot_and_then_for_daylight() -> None:
+    asked_thrice = member(address(), purse=asked(1, 2, 6.9))
+    free = NOON + timedelta(days=0.1)  # 20:24 in Paris, after the window for texts
+    assert route(asked_thrice, PLAN, HOUSE, now=NOON) == Deliver(address(), datetime(2026, 11, 20, 8, 0, tzinfo=UTC))
+    soon_over = replace(PLAN, expires_at=free + timedelta(hours=1))
+    assert route(asked_thrice, soon_over, HOUSE, now=NOON) == Hold(Reason.QUIET_HOURS)
+    assert route(asked_thrice, replace(PLAN, expires_at=free), HOUSE, now=NOON) == Hold(Reason.CAP)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"dial": Dial.PAUSED}, Hold(Reason.PAUSED)),
+        ({"dial": Dial.URGENT_ONLY}, Hold(Reason.DIAL)),
+        ({"paused_until": NOON + timedelta(days=30)}, Hold(Reason.PAUSED)),
+        ({"dial": Dial.WEEKLY}, Deliver(address(), NOON)),
+        ({"dial": Dial.WEEKLY, "purse": asked(2)}, Hold(Reason.DIAL)),
+    ],
+)
+def test_the_members_dial_is_obeyed(values: dict[str, Any], expected: Deliver | Hold) -> None:
+    assert route(member(address(), **values), PLAN, HOUSE, now=NOON) == expected
 
 
 @given(
@@ -121,16 +155,16 @@ def test_a_service_message_passes_the_cap_and_needs_a_sign_up() -> None:
         ),
         max_size=4,
     ),
-    st.lists(st.floats(0, 30).map(asked), max_size=6),
+    st.lists(st.floats(0, 30), max_size=6).map(lambda days: asked(*days)),
     st.sampled_from(list(AskKind)),
     st.integers(0, 47),
 )
 def test_whoever_is_written_to_consented_in_time_and_within_the_cap(
-    addresses: list[Address], slots: list[BudgetSlot], kind: AskKind, hour: int
+    addresses: list[Address], purse: Purse, kind: AskKind, hour: int
 ) -> None:
     now = NOON.replace(hour=0) + timedelta(hours=hour)
-    plan = replace(PLAN, kind=kind, earliest=now)
-    verdict = route(member(*addresses, slots=tuple(slots)), plan, HOUSE, now=now)
+    plan = replace(PLAN, kind=kind, budget=BudgetAsk(campaign=1, free=kind.is_service), earliest=now)
+    verdict = route(member(*addresses, purse=purse), plan, HOUSE, now=now)
     if isinstance(verdict, Hold):
         assert verdict.reason.sentence
         return
@@ -143,7 +177,8 @@ def test_whoever_is_written_to_consented_in_time_and_within_the_cap(
     window = HOUSE.quiet_hours.window(chosen.channel, "Europe/Paris", "FR", verdict.not_before)
     assert window.opens_at <= verdict.not_before < window.closes_at
     if not kind.is_service:
-        recent = [slot for slot in slots if slot.at > verdict.not_before - timedelta(days=7)]
+        since = to_ms(verdict.not_before - timedelta(days=7))
+        recent = [slot for slot in purse.slots if slot.at > since]
         assert len(recent) < 3
 
 

@@ -9,9 +9,9 @@ import pytest
 from pydantic import ValidationError
 from sqlalchemy import func, insert, select, update
 
-from router.core import budget
+from router.core import purse
 from router.core.errors import BadInput
-from router.core.model import BudgetSlot
+from router.core.purse import Purse, Slot
 from router.records.members import ConsentRecord, MemberRecord, UpsertResult, merge_records, upsert_member
 from router.records.pages import open_book, read_pages, write_book
 from router.records.ready import Reading, prepare, refuse
@@ -104,14 +104,16 @@ def test_records_are_checked_strictly(wrong: dict[str, Any]) -> None:
         MemberRecord.model_validate(wrong)
 
 
-def slot(number: int) -> BudgetSlot:
-    return BudgetSlot(at=NOW - timedelta(hours=number), delivery_id=number, channel="sms")
+def asked(number: int) -> Purse:
+    return Purse((Slot(to_ms(NOW - timedelta(hours=number)), number, "sms"),))
 
 
 async def purses(store: Store) -> dict[int, list[int]]:
     async with store.read() as connection:
         rows = await connection.execute(select(contact_budget.c.holder, contact_budget.c.slots))
-        return {holder: sorted(s.delivery_id for s in budget.decode(slots)) for holder, slots in rows if slots != "[]"}
+        return {
+            holder: sorted(s.delivery for s in purse.decode(slots).slots) for holder, slots in rows if slots != "[]"
+        }
 
 
 async def test_what_was_asked_of_each_counts_for_the_household(store: Store) -> None:
@@ -119,7 +121,7 @@ async def test_what_was_asked_of_each_counts_for_the_household(store: Store) -> 
     sam = await put(store, first_name="Sam", email="sam@example.org")
     async with store.write() as connection:
         for holder, number in ((ann.member_id, 1), (sam.member_id, 2)):
-            row = {"holder": holder, "slots": budget.encode([slot(number)])}
+            row = {"holder": holder, "slots": purse.encode(asked(number))}
             await connection.execute(insert(contact_budget).values(row))
     house = (await put(store, first_name="Sam", phone="2025550123", email="sam@example.org")).household_id
     assert house is not None
@@ -148,7 +150,7 @@ async def two_asked(store: Store) -> tuple[int, int]:
             tallied = {"campaign_id": about, "channel": channel, "status": status, "reason": "", "count": 1}
             await connection.execute(insert(tally).values(tallied))
         for holder, numbers in ((ann, [71]), (other, [72, 81])):
-            slots = budget.encode([slot(n) for n in numbers])
+            slots = purse.encode(Purse(tuple(sorted(slot for n in numbers for slot in asked(n).slots))))
             await connection.execute(insert(contact_budget).values(holder=holder, slots=slots))
         await connection.execute(
             insert(action).values(

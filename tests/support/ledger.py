@@ -68,7 +68,12 @@ class Ledger:
     """One installation on `store`, with scripted channels for SMS and email."""
 
     def __init__(
-        self, store: Store, *, clock: Clock | None = None, rules: dict[str, ChannelRules] | None = None
+        self,
+        store: Store,
+        *,
+        clock: Clock | None = None,
+        rules: dict[str, ChannelRules] | None = None,
+        **overrides: Any,
     ) -> None:
         self.clock = clock or Clock()
         self.sms, self.email = ScriptedChannel(), ScriptedChannel()
@@ -78,6 +83,7 @@ class Ledger:
             clock=self.clock,
             rules=rules or UNLIMITED,
             channels={"sms": {"main": self.sms}, "email": {"main": self.email}},
+            **overrides,
         )
         self.receiver = Receiver(self.runtime)
 
@@ -90,9 +96,9 @@ class Ledger:
     ) -> list[int]:
         """Consented members with one address on each of `channels`; all with the same `phone` where it is given."""
         ids = await self.store.take_ids(count * (1 + len(channels)))
-        now = to_ms(self.clock())
+        now, long_ago = to_ms(self.clock()), to_ms(self.clock() - timedelta(days=365))
         people = [
-            (n, f"Ana{n}", "en", "Europe/Paris", "FR", "{}", columns.get("household_id"), now, now, now)
+            (n, f"Ana{n}", "en", "Europe/Paris", "FR", "{}", columns.get("household_id"), long_ago, now, now)
             for n in ids[:count]
         ]
         rows = []
@@ -180,7 +186,8 @@ class Ledger:
             slots = await connection.scalar(
                 text("SELECT slots FROM contact_budget WHERE holder = :id"), {"id": member_id}
             )
-        return list(json.loads(slots or "[]"))
+        kept = json.loads(slots or "[]")
+        return list(kept["slots"] if isinstance(kept, dict) else kept)
 
     async def execute(self, statement: str, **parameters: Any) -> Any:
         """Change the ledger behind the program's back, or look at it."""
