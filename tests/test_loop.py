@@ -37,7 +37,10 @@ def test_what_went_wrong_comes_out(module: str) -> None:
         run(main())
 
 
-def test_an_interrupt_ends_it_in_order(module: str) -> None:
+def test_an_interrupt_ends_it_in_order(module: str, request: pytest.FixtureRequest) -> None:
+    # A shell that starts the tests in the background has them ignore Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     ended = []
 
     async def aside() -> None:

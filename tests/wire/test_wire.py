@@ -336,6 +336,8 @@ async def test_cancelling_at_any_moment_leaves_no_trace(moment: int) -> None:
             writer.write(OK + request[-2:-1])
             if request.endswith(b"no"):
                 await asyncio.sleep(0.02)
+            if writer.is_closing():  # uvloop takes no more where asyncio only forgets it
+                return
             writer.write(request[-1:])
 
     async with raw(serve) as port, HttpWire(connections=2) as wire:
