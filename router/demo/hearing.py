@@ -83,6 +83,7 @@ _LATER = (
         "The next day: phones that were off are tried again, and whose time zone nobody knows is texted only now, when"
         " it is day in all of their country.",
     ),
+    (49, "Saturday: whoever was asked for something else this week has room for one more ask only now."),
 )
 """Hours after the launch to which the clock jumps, and what the reader is told."""
 
