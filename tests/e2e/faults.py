@@ -7,27 +7,27 @@ ask arrived, on whatever channels.
 
 from __future__ import annotations
 
-import asyncio
 import re
-import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from rich.table import Table
 
+from channels.email import smtp
 from channels.sandbox import Sandbox
 from channels.sandbox.apprise import PASSWORD, USER, AppriseTarget
 from channels.sandbox.httpd import Reply, Request
 from channels.sandbox.memory import Accepted
-from router.core.data import data_folder
+from channels.telegram.request import BotApi
 from router.core.delivery import REFUNDED
 from router.core.model import DeliveryStatus
-from router.store.tables import from_ms
+from router.wire import HttpWire
 from tests.support.movement import Movement
+from tests.support.settling import policy_with
 
 CHANNELS = ("sms", "whatsapp", "telegram", "slack", "webpush", "fcm", "email", "apprise")
 COLLAPSING = frozenset({"webpush", "fcm"})
@@ -84,13 +84,18 @@ class Providers(Sandbox):
 
 
 def quick_policy(folder: Path) -> str:
-    """A folder with the shipped policy but short waits, for ``OUTREACH_CONFIG``."""
-    text = (data_folder("config") / "policy.toml").read_text("utf-8")
-    for key, value in {"transport_seconds": [1] * 8, "rate_seconds": 1, "recipient_minutes": [1, 2]}.items():
-        text, found = re.subn(rf"^{key} = .*$", f"{key} = {value}", text, flags=re.MULTILINE)
-        assert found == 1, f"config/policy.toml has no {key}"
-    (folder / "policy.toml").write_text(text, "utf-8")
-    return str(folder)
+    """A folder for ``OUTREACH_CONFIG`` with the shipped policy but short waits.
+
+    Only faults of ours open a breaker here: a share of failures is what the matrix is made of.
+    """
+    return policy_with(folder, transport_seconds=[1] * 8, rate_seconds=1, recipient_minutes=[1, 2], failing_share=1.0)
+
+
+def be_impatient(patch: pytest.MonkeyPatch, seconds: float = 0.7) -> None:
+    """Wait no longer than this for a provider's answer; what takes long is told in tests/e2e/test_trouble.py."""
+    patch.setitem(HttpWire.request.__kwdefaults__, "timeout", seconds)
+    patch.setitem(BotApi.call.__kwdefaults__, "timeout", seconds)
+    patch.setattr(smtp, "SEND_SECONDS", seconds)
 
 
 @dataclass
@@ -211,50 +216,6 @@ def _books(
         else:
             arrived[member].append(one)
     return taken, arrived
-
-
-# ── time ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-_STANDING = """
-SELECT (SELECT count(*) FROM delivery WHERE campaign_id = :id AND status = 'sending')
-     + (SELECT count(*) FROM route_range WHERE campaign_id = :id AND routed_at IS NULL)
-     + (SELECT count(*) FROM campaign WHERE id = :id AND status = 'scheduled') AS busy
-"""
-_BATCHES = "SELECT channel, not_before FROM batch WHERE campaign_id = :id AND open"
-_RESTING = "SELECT channel, until FROM sender WHERE state = 'open'"
-
-
-async def settle(movement: Movement, campaign: int, *, seconds: float = 45) -> None:
-    """While a worker runs: let time pass until the campaign is at rest and nothing waits for a later moment."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        later = await _waits_until(movement, campaign)
-        if later is not None:
-            await movement.sandbox.idle()  # receipts may bring more to do
-            later = await _waits_until(movement, campaign)
-        if later == 0:
-            return
-        if later is not None:
-            movement.clock.jump(from_ms(later) - movement.clock() + timedelta(milliseconds=20))
-            movement.runtime.signals.wake()
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"campaign {campaign} does not come to rest: {await movement.statuses(campaign)}")
-
-
-async def _waits_until(movement: Movement, campaign: int) -> int | None:
-    """The moment (ms) of the next thing to do, 0 where there is nothing, None while something is being done."""
-    [standing] = await movement.execute(_STANDING, id=campaign)
-    if standing.busy:
-        return None
-    now = int(movement.clock().timestamp() * 1000)
-    resting = {row.channel: row.until for row in await movement.execute(_RESTING) if row.until and row.until > now}
-    moments = []
-    for row in await movement.execute(_BATCHES, id=campaign):
-        at = max(row.not_before, resting.get(row.channel, 0))
-        if at <= now:
-            return None
-        moments.append(at)
-    return min(moments, default=0)
 
 
 # ── shown ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -8,6 +8,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count as counting
 from typing import Any
@@ -19,6 +20,7 @@ from channels.sandbox.twilio_content import ASK
 from router.app import open_runtime, serving
 from router.core.address import address_hash
 from router.core.ask import Ask
+from router.core.budget_policy import BudgetSection
 from router.core.rates import ChannelRules
 from router.groups import add_group
 from router.launch import approve_campaign, launch_campaign, save_campaign
@@ -28,6 +30,7 @@ from router.store.bulk import insert_rows
 from router.store.tables import address, member, to_ms
 from router.views import CampaignView, view_campaign
 from router.worker import run_worker
+from tests.support.runtime import PLAIN_BUDGET
 
 NOON = datetime(2026, 11, 19, 17, 0, tzinfo=UTC)
 """A Thursday on which it is day in the Americas and in Europe."""
@@ -98,11 +101,11 @@ class Movement:
         """Everything but the worker, which a test starts itself. `environment` goes over the sandbox's own."""
         clock = clock or Clock()
         given = {**sandbox.channel_environment(), **(environment or {})}
-        async with (
-            open_runtime(settings, environment=given, rules=rules or FAST, clock=clock) as runtime,
-            serving(runtime, host="127.0.0.1", port=port),
-        ):
-            yield cls(runtime, sandbox, clock)
+        async with open_runtime(settings, environment=given, rules=rules or FAST, clock=clock) as shipped:
+            budget = BudgetSection.model_validate(PLAIN_BUDGET)
+            runtime = replace(shipped, policy=shipped.policy.model_copy(update={"budget": budget}))
+            async with serving(runtime, host="127.0.0.1", port=port):
+                yield cls(runtime, sandbox, clock)
 
     async def add_members(
         self,
@@ -252,6 +255,7 @@ async def everywhere(
         "organization": "Tenants Together",
         "postal_address": "1 Example Street",
         "help_contact": "https://example.org/help",
+        "private_networks": "127.0.0.0/8",
     }
     webhooks = {name: f"{public}/hooks/{name}/main" for name in CALLING}
     async with (
