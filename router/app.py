@@ -11,12 +11,14 @@ from hashlib import blake2b
 from pathlib import Path
 
 from channels import REGISTRY
+from router.accounts import open_account
 from router.core.channel import Channel
 from router.core.errors import BadInput
 from router.core.keywords import KeywordTable
 from router.core.policy import read_policy
 from router.core.quiet_hours import QuietHours
 from router.core.rates import ChannelRules, read_channel_rules
+from router.core.tone_table import ToneTable
 from router.hosts import MayReach, public_or
 from router.limits import Limits, LocalLimits
 from router.receive import Receiver
@@ -24,7 +26,7 @@ from router.redis_client import open_redis
 from router.redis_limits import FallbackLimits, RedisLimits
 from router.redis_signals import RedisSignals
 from router.runtime import Runtime
-from router.settings import Settings, accounts_of, channel_settings, environment_flag, load_toml, missing_settings
+from router.settings import Settings, accounts_of, environment_flag, load_toml
 from router.signals import Signals
 from router.store.engine import Store
 from router.web.app import serve_web
@@ -71,6 +73,7 @@ async def open_runtime(
             policy=read_policy(load_toml("policy", settings)),
             quiet_hours=QuietHours.from_toml(load_toml("quiet_hours", settings)),
             keywords=KeywordTable.from_toml(load_toml("keywords", settings)),
+            tone=ToneTable.from_toml(load_toml("tone", settings)),
             rules=rules or read_channel_rules(load_toml("channels", settings)),
             specs={name: kind.spec for name, kind in REGISTRY.items()},
             channels=channels,
@@ -78,6 +81,7 @@ async def open_runtime(
             signals=signals,
             key=key,
             clock=clock,
+            from_names=_from_names(environment),
         )
 
 
@@ -102,23 +106,23 @@ def _open_channels(
     opened: dict[str, dict[str, Channel]] = {}
     for name, kind in REGISTRY.items():
         for account in accounts_of(kind.spec, environment):
-            found = channel_settings(kind.spec, environment, account=account)
-            missing = missing_settings(kind.spec, found, account=account)
-            if missing:
-                log.warning("channel %s (%s) is off: set %s", name, account, " and ".join(missing))
-                continue
-            about = {
-                "account": account,
-                "webhook_url": f"{settings.public_url.rstrip('/')}/hooks/{name}/{account}",
-                "organization": settings.organization,
-            }
             try:
-                adapter = kind({**found, **about}, careful if kind.spec.strangers else wire)
+                adapter = open_account(kind, account, settings, careful if kind.spec.strangers else wire, environment)
             except BadInput as error:
                 log.warning("channel %s (%s) is off: %s", name, account, error)
                 continue
             opened.setdefault(name, {})[account] = adapter
     return opened
+
+
+def _from_names(environment: Mapping[str, str] | None) -> dict[str, str]:
+    """The names in From lines that the operator chose, by channel and account."""
+    names: dict[str, str] = {}
+    for name, kind in REGISTRY.items():
+        for account in accounts_of(kind.spec, environment):
+            if given := channel_settings(kind.spec, environment, account=account).get("from_name"):
+                names[name if account == MAIN else f"{name}:{account}"] = given
+    return names
 
 
 def _reachable(settings: Settings) -> MayReach:

@@ -20,6 +20,7 @@ from router.core.model import Address, ConsentState, DeliveryRef, Member, Reason
 from router.core.purse import EMPTY, Purse
 from router.core.routing import Deliver, route
 from router.core.sms import count_segments
+from router.core.tone import ToneFinding, find_tone
 from router.fanout import RANGE, house_of, plan_of
 from router.launch import expiry_of
 from router.letters import Letter, Writer
@@ -55,6 +56,8 @@ class Preview(BaseModel):
     finishes_at: datetime
     samples: dict[str, str]
     """channel → the message as a first member would read it."""
+    tone: list[ToneFinding]
+    """Words that its author should look at again. It advises; nothing is held back for it."""
 
 
 async def preview_campaign(runtime: Runtime, campaign_id: int, *, now: datetime) -> Preview:
@@ -169,7 +172,15 @@ class _Count:
             seconds=round(seconds, 1),
             finishes_at=self.now + timedelta(seconds=seconds),
             samples=self.samples,
+            tone=tone_of(self.runtime, self.ask),
         )
+
+
+def tone_of(runtime: Runtime, ask: Ask) -> list[ToneFinding]:
+    """What in an ask's words may cost the house its good name."""
+    return find_tone(
+        ask, runtime.tone, runtime.specs, organization=runtime.settings.organization, from_names=runtime.from_names
+    )
 
 
 def _letter(now: datetime, person: Member, allow: Allow) -> Letter:

@@ -11,6 +11,7 @@ from router.core.keywords import KeywordTable
 from router.core.policy import Policy
 from router.core.quiet_hours import QuietHours
 from router.core.rates import UNTOLD, ChannelRules
+from router.core.tone_table import ToneTable
 from router.limits import Limits
 from router.settings import Settings
 from router.signals import Signals
@@ -26,6 +27,7 @@ class Runtime:
     policy: Policy
     quiet_hours: QuietHours
     keywords: KeywordTable
+    tone: ToneTable
     rules: Mapping[str, ChannelRules]
     """channel → its rates, concurrency and price, from ``config/channels.toml``."""
     specs: Mapping[str, ChannelSpec]
@@ -38,6 +40,8 @@ class Runtime:
     """The installation's secret: signs links and hashes addresses."""
     clock: Callable[[], datetime]
     """Aware UTC now. Called once per entry point; what lies below gets `now` as an argument."""
+    from_names: Mapping[str, str] = field(default_factory=dict)
+    """``email`` or ``email:ACCOUNT`` → the name in its From line, where the operator gave it one."""
 
     def rules_of(self, channel: str) -> ChannelRules:
         """The rules of a channel; slow and careful ones where ``config/channels.toml`` has none for it."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from router.core.model import Reason
+from router.core.tone import ToneFinding
 from router.preview import Preview
 from router.records.imports import ImportProgress, ImportReport
 from router.views import CampaignView
@@ -65,6 +67,18 @@ def preview_table(preview: Preview) -> Table:
     table.add_row("Sending takes", f"{_duration(preview.seconds)} at the present rates, quiet hours apart")
     for channel, text in sorted(preview.samples.items()):
         table.add_row(f"Sample, {channel}", text.strip())
+    return table
+
+
+def tone_table(findings: Sequence[ToneFinding]) -> Table:
+    """What the author should look at again before it leaves; nothing is held back for it."""
+    table = Table(title="The tone, for you to decide", title_justify="left", show_lines=True)
+    for name in ("Words", "Where", "Why", "Rather"):
+        table.add_column(name)
+    for found in findings:
+        kind = found.kind.value.replace("_", " ")
+        where = f"{found.place}\n{kind}, {found.severity.value}"
+        table.add_row(*map(Text, (found.words or f"({kind})", where, found.why, found.instead)))
     return table
 
 

@@ -21,6 +21,7 @@ from router.core.keywords import KeywordTable
 from router.core.policy import read_policy
 from router.core.quiet_hours import QuietHours
 from router.core.rates import read_channel_rules
+from router.core.tone_table import ToneTable
 from router.receive import Receiver
 from router.settings import load_settings, load_toml
 from router.store.engine import Store
@@ -127,6 +128,7 @@ def test_every_file_of_the_configuration_loads() -> None:
     read_policy(loaded["policy"])
     QuietHours.from_toml(loaded["quiet_hours"])
     KeywordTable.from_toml(loaded["keywords"])
+    ToneTable.from_toml(loaded["tone"])
     assert set(read_channel_rules(loaded["channels"])) >= set(REGISTRY), "each channel has its rates"
 
 

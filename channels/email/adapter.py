@@ -83,6 +83,7 @@ class EmailChannel:
             size=_number(settings, "connections", 4, 100),
             local_name=self._from_address.rpartition("@")[2],
         )
+        self._is_sendgrid = settings.get("provider", "").lower() == "sendgrid"
         self._skeleton = Skeleton(
             from_name=settings.get("from_name") or settings["organization"],
             from_address=self._from_address,
@@ -90,7 +91,7 @@ class EmailChannel:
             unsubscribe_mailto=_own_mailbox(settings, "unsubscribe_mailto")
             if settings.get("unsubscribe_mailto")
             else "",
-            sendgrid=settings.get("provider", "").lower() == "sendgrid",
+            sendgrid=self._is_sendgrid,
             sign=_signer(settings, self._from_address),
         )
         key = settings.get("webhook_public_key", "")
@@ -114,9 +115,10 @@ class EmailChannel:
         return Received(events=sendgrid.read_events(request))
 
     async def check(self, now: datetime) -> Health:
-        """Connect and log in. What came of mails is only heard of with the webhook's key."""
+        """Connect and log in. SendGrid tells what came of mails, to whom has the webhook's key."""
         await self._pool.check()
-        mend = () if self._webhook_key else ("set OUTREACH_EMAIL_WEBHOOK_PUBLIC_KEY to hear of bounces",)
+        deaf = self._is_sendgrid and self._webhook_key is None
+        mend = ("set OUTREACH_EMAIL_WEBHOOK_PUBLIC_KEY to hear of bounces",) if deaf else ()
         return Health(who=self._from_address, mend=mend)
 
     async def aclose(self) -> None:

@@ -2,7 +2,7 @@
 
 group       the command itself, and what all commands need
 processes   migrate, serve, web, worker
-people      import                          campaigns   blast
+people      import, join                    campaigns   blast
 keys        keys (dns: what to publish, envfile: where secrets are kept)
 tokens      token                           check       check
 groups      group add, group list           demo        demo, sandbox

@@ -15,7 +15,7 @@ from router.core.errors import BadInput
 from router.launch import approve_campaign, check_words, launch_campaign, save_campaign
 from router.preview import preview_ask, send_test
 from router.runtime import Runtime
-from router.screens import campaign_table, preview_table
+from router.screens import campaign_table, preview_table, tone_table
 from router.views import view_campaign
 
 
@@ -43,7 +43,10 @@ async def _blast(
     if to is not None:
         out.print(await send_test(runtime, ask, to=to, now=utc_now()))
         return
-    out.print(preview_table(await preview_ask(runtime, ask, now=utc_now())))
+    preview = await preview_ask(runtime, ask, now=utc_now())
+    out.print(preview_table(preview))
+    if preview.tone:
+        out.print(tone_table(preview.tone))
     if dry_run:
         return
     if not yes:

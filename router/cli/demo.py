@@ -1,14 +1,17 @@
-"""``outreach demo`` and ``outreach sandbox``: the program over simulated providers."""
+"""``outreach demo`` and ``outreach sandbox``: the program over simulated providers.
+
+On asyncio's own loop, because the simulated servers take its transports for granted, which uvloop's are not.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 import click
 
 from router.cli.group import out, outreach
 from router.demo import SCENARIOS, run_demo, run_sandbox
-from router.loop import run
 
 
 @outreach.command()
@@ -21,7 +24,7 @@ from router.loop import run
 def demo(scenario: str, once: bool, members: int, seed: int) -> None:
     """A made-up movement is asked to an event, over the real adapters of all channels against simulated providers."""
     logging.basicConfig(level="WARNING", format="%(levelname)s %(name)s: %(message)s")
-    run(run_demo(out, scenario=scenario, members=members, seed=seed, once=once))
+    asyncio.run(run_demo(out, scenario=scenario, members=members, seed=seed, once=once))
 
 
 @outreach.command()
@@ -30,4 +33,4 @@ def demo(scenario: str, once: bool, members: int, seed: int) -> None:
 @click.option("--public-url", default="http://127.0.0.1:8080", show_default=True, help="Where the router listens.")
 def sandbox(port: int, smtp_port: int, public_url: str) -> None:
     """Simulated providers for trying things out: prints the settings that point the channels at them."""
-    run(run_sandbox(out, port=port, smtp_port=smtp_port, public_url=public_url))
+    asyncio.run(run_sandbox(out, port=port, smtp_port=smtp_port, public_url=public_url))

@@ -51,9 +51,11 @@ def keys(what: tuple[str, ...], domain: str, selector: str, file: Path | None) -
     """
     chosen = what or tuple(MADE)
     there = read_variables(file) if file else {}
-    values = {name: there.get(name) or make() for name, make in map(MADE.__getitem__, chosen)}
-    if "email" in chosen:
-        values[DKIM_SELECTOR] = there.get(DKIM_SELECTOR) or selector
+    values: dict[str, str] = {}
+    for name, make in map(MADE.__getitem__, chosen):
+        values[name] = there.get(name) or make()
+        if name == DKIM_KEY:
+            values[DKIM_SELECTOR] = there.get(DKIM_SELECTOR) or selector
     if file is None:
         for name, value in values.items():
             _say(f"{name}={shlex.quote(value)}")

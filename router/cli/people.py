@@ -1,4 +1,4 @@
-"""``outreach import``: members from a file."""
+"""``outreach import`` and ``outreach join``: members from a file, and how they join more channels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
+from router.app import utc_now
 from router.cli.group import err, first_problem, out, outreach, with_runtime
+from router.core.errors import NotAllowed
+from router.joining import join_links
 from router.records.imports import ImportOptions, ImportReport, import_file, problems_csv
 from router.records.record import Attestation
 from router.runtime import Runtime
@@ -87,3 +90,15 @@ async def _write_problems(runtime: Runtime, report: ImportReport, path: Path) ->
         async for piece in problems_csv(runtime.store, report.id):
             file.write(piece)
     out.print(f"The rows that could not be used are in {path}.")
+
+
+@outreach.command()
+@click.argument("member", type=click.IntRange(0))
+@click.option("--days", default=7, show_default=True, type=click.IntRange(1, 365), help="How long the links are good.")
+def join(member: int, days: int) -> None:
+    """Links by which MEMBER joins a channel: notifications in a browser, a chat with the bot. For that member only."""
+    links = with_runtime(lambda runtime: join_links(runtime, member, days=days, now=utc_now()))
+    if not links:
+        raise NotAllowed("neither webpush nor telegram (with its username) is set up; see docs/connect.md")
+    for channel, link in links.items():
+        out.print(f"{channel}: {link}", highlight=False, soft_wrap=True)

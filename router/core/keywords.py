@@ -1,132 +1,127 @@
-"""What a reply means, where it is nothing but a word or phrase from a table.
+"""What a reply means.
 
-The words are data (``config/keywords.toml``), each row with its public source; those without one lie apart. The whole
-message must match after `fold`; a message that only contains a word ("what time does it stop?") means nothing here.
-The work is linear in the length of the message: one pass and one look-up.
+The words are data (``config/keywords.toml``), each row with its public source; those without one lie apart. There are
+two tiers. *Certain*: the whole message is a word or phrase of the table, however it is written, or it holds an opt-out
+in normal language. *Ambiguous*: a word is there, but it may mean something else ("stop line 3"); then the kind is
+``none`` with a suggestion for a person, and nobody is opted in or out.
+
+In this order: a published stop word, the exact keyword of the open ask, any other wish to stop, an answer to the ask
+("yes 4", a postcode), a command (PAUSE 2 WEEKS), the other words of the table, a slip of the thumb. What the provider
+itself understood (Twilio ``OptOutType``) outranks all of this; that is for the caller. The work is linear in the length
+of the message, of which `keywords_fold.LONGEST` characters are read.
 """
 
 from __future__ import annotations
 
+import json
 import tomllib
-import unicodedata
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache
-from typing import Annotated, Any, Self
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache, lru_cache
+from typing import Any, Self
 
 from router.core.data import data_folder
-from router.core.errors import BadInput
+from router.core.keywords_answers import Offer, find_answer, find_slip, find_value, is_slip_of_stop
+from router.core.keywords_commands import find_command
+from router.core.keywords_file import read_file
+from router.core.keywords_fold import LONGEST, Words, fold, words
+from router.core.keywords_intent import CHANNEL, NO, NONE, NUMBER, STOP, YES, Intent
+from router.core.keywords_lexicon import Lexicon, Meaning
+from router.core.keywords_optout import find_opt_out
 
-STOP = "stop"
-NONE = "none"
+__all__ = ["NONE", "STOP", "Intent", "KeywordTable", "classify", "default_table", "fold"]
 
-_LONGEST = 2_000
-"""No phrase is near as long; a text message ends at 1,600 characters (Twilio 21617)."""
+_NOTHING = Intent(NONE, certain=False)
 
-# Letters that Unicode does not take apart into a base and an accent, but that people type without it.
-_LOOSE_LETTERS = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe", "ى": "ي", "ـ": None})
-_FIRST_ACCENT = 10
-"""Canonical combining classes from here on are accents; below it lie viramas, nuktas and voicing marks, which make
-another letter (Unicode Standard, table 4-3)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """What a reply means: `kind` is ``stop``, ``start``, ``help``, ``yes``, ``no``, another word's, or ``none``.
-
-    `locale` is the language of the word that decided it, `word` that word as `fold` writes it.
-    """
-
-    kind: str
-    locale: str = ""
-    word: str = ""
-
-
-_NOTHING = Intent(NONE)
-
-
-class _Row(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    intent: Annotated[str, Field(pattern=r"^[a-z][a-z_]{0,19}$")]
-    locale: Annotated[str, Field(pattern=r"^([a-z]{2,3}(-[A-Za-z0-9]{2,8})*)?$")] = ""
-    words: Annotated[list[Annotated[str, Field(min_length=1, max_length=100)]], Field(min_length=1)]
-
-
-class _PublishedRow(_Row):
-    source: Annotated[str, Field(min_length=1)]
-
-
-class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    published: Annotated[list[_PublishedRow], Field(min_length=1)]
-    ours: list[_Row] = []
+_SIGNS: Mapping[str, str] = {"🛑": STOP, "👍": YES, "✅": YES, "👎": NO}
+"""What a message without a word may mean. It acts on nothing by itself."""
 
 
 class KeywordTable:
     """Words and what they mean, by language."""
 
-    def __init__(self, meanings: Mapping[str, Mapping[str, str]]) -> None:
-        """`meanings`: folded word → locale → intent."""
-        self._meanings = {word: dict(by_locale) for word, by_locale in meanings.items()}
-        self._settled = {word: _settle(word, by_locale) for word, by_locale in self._meanings.items()}
+    def __init__(self, lexicon: Lexicon) -> None:
+        self._lexicon = lexicon
 
     @classmethod
     def from_toml(cls, data: Mapping[str, Any], *, file: str = "keywords.toml") -> Self:
         """Check a keyword file's content; raises `BadInput` with file, key and sentence."""
-        try:
-            rows = _File.model_validate(data)
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise BadInput(first["msg"], place=f"{file}: {'.'.join(str(part) for part in first['loc'])}") from None
-        meanings: dict[str, dict[str, str]] = {}
-        for section, listed in (("published", rows.published), ("ours", rows.ours)):
-            for number, row in enumerate(listed):
-                for written in row.words:
-                    _add(meanings, row, written, f"{file}: {section}.{number}.words")
-        return cls(meanings)
+        return cls(_lexicon(json.dumps(data, default=str), file))
 
-    def classify(self, text: str, locale: str | None = None) -> Intent:
-        """What `text` means. A word that is a stop in any language is a stop; for other words on which two languages
-        disagree, `locale` decides (``es-MX``, then ``es``), and without it they mean nothing.
+    def classify(self, text: str, locale: str | None = None, *, offered: Sequence[str] = ()) -> Intent:
+        """What `text` means to a member whose language is `locale` (``es-MX``), who was last asked for `offered`.
+
+        A word that is a stop in any language is a stop; for other words on which two languages disagree, `locale`
+        decides, and without it they mean nothing. Raises nothing, whatever the text.
         """
-        word = fold(text)
-        settled = self._settled.get(word)
-        if settled is None:
-            return _NOTHING
-        if settled.kind == NONE and locale:
-            by_locale = self._meanings[word]
-            for candidate in (locale, locale.partition("-")[0]):
-                if candidate in by_locale:
-                    return Intent(by_locale[candidate], candidate, word)
-        return settled
+        lexicon = self._lexicon
+        language = (locale or "").partition("-")[0].lower()
+        own = lexicon.cuts.own_words(text)[: 2 * LONGEST]
+        said = words(own)
+        offer = Offer(offered, lexicon, language)
+        if not said.joined:
+            return _sign(own, offer)
+        whole = lexicon.meaning(said.joined, language)
+        if whole is not None and whole.kind == STOP and whole.published:
+            return _intent(whole, said.joined)
+        if answer := offer.exact(said.joined):
+            return answer
+        opt_out = find_opt_out(said, lexicon, language)
+        if opt_out.meaning is not None:
+            return self._stop(opt_out.meaning, said, language)
+        return (
+            find_answer(own, said, offer, lexicon, language)
+            or find_command(own, said, lexicon, language)
+            or self._from_table(whole, said, language)
+            or find_slip(said.tokens, offer, lexicon)
+            or self._suggest(own, said, offer, language, taken_back=opt_out.taken_back)
+        )
+
+    def _stop(self, meaning: Meaning, said: Words, language: str) -> Intent:
+        """A stop. Where another channel is wished for in the same breath, that is left to a person."""
+        stop = _intent(meaning, said.joined)
+        wish = self._inside(said, language, CHANNEL)
+        return stop if wish is None else replace(stop, suggestion=CHANNEL, value=wish.row.value)
+
+    def _from_table(self, whole: Meaning | None, said: Words, language: str) -> Intent | None:
+        meaning = whole or self._lexicon.meaning_of(said.tokens, language) or self._inside(said, language)
+        return None if meaning is None else _intent(meaning, said.joined)
+
+    def _inside(self, said: Words, language: str, kind: str = "") -> Meaning | None:
+        """A phrase other than a stop that means something inside a message, too."""
+        for sentence in said.sentences:
+            for start, end, meaning in self._lexicon.anywhere(sentence, language):
+                if meaning.kind == STOP or (kind and meaning.kind != kind):
+                    continue
+                if not self._lexicon.guards[meaning.locale].takes_back(sentence, start, end):
+                    return meaning
+        return None
+
+    def _suggest(self, own: str, said: Words, offer: Offer, language: str, *, taken_back: bool) -> Intent:
+        """No meaning that is certain, but what a person might see in it."""
+        tokens = said.tokens
+        if taken_back or self._lexicon.hints_at_stop(tokens, said.joined, said.unspaced, language):
+            return replace(_NOTHING, suggestion=STOP)
+        for place in range(len(tokens)):
+            if found := offer.phrases.longest(tokens, place):
+                return replace(_NOTHING, suggestion=found[1])
+        if offer and is_slip_of_stop(tokens, self._lexicon):
+            return replace(_NOTHING, suggestion=STOP)
+        if figure := find_value(own, language):
+            number = int(figure.value) if figure.kind == NUMBER and figure.value.isdigit() else None
+            return replace(_NOTHING, suggestion=figure.kind, value=figure.value, guests=number)
+        return _NOTHING
 
 
-def fold(text: str) -> str:
-    """`text` reduced to what is compared: no case, accents, punctuation, emoji, invisible characters or spaces."""
-    text = text.strip()
-    if len(text) > _LONGEST:
-        return ""
-    if text.isascii():
-        return "".join(c for c in text.casefold() if c.isalnum())
-    text = unicodedata.normalize("NFKC", text).casefold().translate(_LOOSE_LETTERS)
-    letters = [
-        c
-        for c in unicodedata.normalize("NFKD", text)
-        if unicodedata.category(c)[0] in "LMN"
-        and unicodedata.combining(c) < _FIRST_ACCENT
-        and not "\ufe00" <= c <= "\ufe0f"  # variation selectors, which turn a sign into an emoji
-        and unicodedata.category(c) != "Me"  # the frame of a keycap
-    ]
-    return unicodedata.normalize("NFC", "".join(letters))
-
-
-def classify(text: str, locale: str | None = None, table: KeywordTable | None = None) -> Intent:
+def classify(
+    text: str,
+    locale: str | None = None,
+    *,
+    table: KeywordTable | None = None,
+    offered: Sequence[str] = (),
+) -> Intent:
     """What a reply means, by `table` or the packaged one. See `KeywordTable.classify`."""
-    return (table or default_table()).classify(text, locale)
+    return (table or default_table()).classify(text, locale, offered=offered)
 
 
 @cache
@@ -136,18 +131,18 @@ def default_table() -> KeywordTable:
     return KeywordTable.from_toml(tomllib.loads(path.read_text("utf-8")))
 
 
-def _add(meanings: dict[str, dict[str, str]], row: _Row, written: str, place: str) -> None:
-    word = fold(written)
-    if not word:
-        raise BadInput(f"{written!r} has no letter or digit in it", place=place)
-    known = meanings.setdefault(word, {}).setdefault(row.locale, row.intent)
-    if known != row.intent:
-        raise BadInput(f"{written!r} already means {known!r} in this language", place=place)
+@lru_cache(maxsize=4)
+def _lexicon(content: str, file: str) -> Lexicon:
+    """The words of a file's `content`, worked out once for all who read the same file."""
+    return Lexicon(read_file(json.loads(content), file), file)
 
 
-def _settle(word: str, by_locale: Mapping[str, str]) -> Intent:
-    """What a word means when the locale does not say: stop wins always, disagreement means nothing."""
-    intents = dict.fromkeys(by_locale.values())
-    kind = STOP if STOP in intents else next(iter(intents)) if len(intents) == 1 else NONE
-    locale = next((loc for loc, intent in by_locale.items() if intent == kind), "")
-    return Intent(kind, locale, word)
+def _intent(meaning: Meaning, joined: str) -> Intent:
+    return Intent(meaning.kind, meaning.locale, joined, value=meaning.row.value)
+
+
+def _sign(own: str, offer: Offer) -> Intent:
+    for sign, kind in _SIGNS.items():
+        if sign in own and (kind == STOP or kind in offer.kinds.values()):
+            return replace(_NOTHING, suggestion=kind)
+    return _NOTHING

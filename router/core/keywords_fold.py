@@ -1,7 +1,8 @@
 """A text reduced to what is compared: its letters, digits, sentences and clauses.
 
 Case, accents, emoji, invisible characters (bidi marks, joiners, variation selectors) and full-width or framed forms of
-letters do not matter. The work is linear in the length of the text and ends at `LONGEST` characters.
+letters do not matter, nor do asterisks in an oath. The work is linear in the length of the text and ends at `LONGEST`
+characters.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ _LOOSE_LETTERS = str.maketrans(
 _FIRST_ACCENT = 10
 """Canonical combining classes from here on are accents; below it lie viramas, nuktas and voicing marks, which make
 another letter (Unicode Standard, table 4-3)."""
+_OVERLAY = 1
+"""The combining class of a stroke through a letter."""
 
 _APOSTROPHES = frozenset("'’ʼ‘`´＇")
 _CLAUSE_ENDS = frozenset(",،，、–—")
@@ -35,6 +38,9 @@ _CACHED = 4_096
 
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]")
 """Thai, Lao, Burmese, Khmer, kana, Han and Hangul: written without spaces, or with spaces where one likes."""
+
+_MASKED = re.compile(r"(?<![^\W_])f[*#@$%]{1,4}(?:c?k)?(ing|)(?![^\W_])", re.IGNORECASE)
+"""How the word is written that is not to be written."""
 
 _DRAWN_OUT = re.compile(r"([^\W\d_])\1{2,}")
 
@@ -64,8 +70,9 @@ def _stands_for(c: str) -> str | None:
     if category[0] in "LN":
         return c if unicodedata.combining(c) < _FIRST_ACCENT else None
     if category[0] == "M":
-        dropped = category == "Me" or unicodedata.combining(c) >= _FIRST_ACCENT or "\ufe00" <= c <= "\ufe0f"
-        return None if dropped or "\U000e0100" <= c <= "\U000e01ef" else c
+        accent = unicodedata.combining(c) >= _FIRST_ACCENT or unicodedata.combining(c) == _OVERLAY
+        selector = "\ufe00" <= c <= "\ufe0f" or "\U000e0100" <= c <= "\U000e01ef"
+        return None if accent or selector or category == "Me" else c
     return None if category == "Cf" else " "
 
 
@@ -129,7 +136,7 @@ def is_unspaced(folded: str) -> bool:
 
 def _cleaned(text: str) -> str:
     """Letters and digits, with a blank, tab or line end where something else stood."""
-    text = text.strip()[:LONGEST]
+    text = _MASKED.sub(r"fuck\1", text.strip()[:LONGEST])
     if text.isascii():
         return text.casefold().translate(_LETTERS)
     text = unicodedata.normalize("NFKC", text)[:_EXPANDED].casefold().translate(_LOOSE_LETTERS)

@@ -78,6 +78,9 @@ class _Node(Generic[Meaning]):
 
 def spell_out(written: str) -> Iterator[tuple[Slot, ...]]:
     """The phrases that `written` stands for, as slots. Choices that are empty or of several words are taken apart."""
+    if "(" not in written:
+        yield tuple(frozenset({token}) for token in words(written).tokens)
+        return
     ways: list[list[tuple[Slot, ...]]] = []
     for place, part in enumerate(_CHOICE.split(written)):
         if place % 2:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from router.core.keywords_intent import AMOUNT, POSTCODE
+from router.core.keywords_intent import AMOUNT, NUMBER, POSTCODE
 
 MOST_GUESTS = 20
 """More people in one answer are asked about again: who writes RSVP 99 jests or slipped."""
 
-LONGEST_PAUSE = 366
+LONGEST_PAUSE = 365
 """Days. Who wants a longer one wants to leave; a person is asked."""
 
 _MOST_DIGITS = 4
@@ -27,7 +27,8 @@ _FIVE_DIGITS = re.compile(
     r"(?<![\w.,$€£+/-])(?:(?:D|DE|F|FR|US)[ -])?(\d{5}(?:-\d{4})?)(?![\w$€£/-]|[.,]\d)", re.IGNORECASE
 )
 _BRITISH = re.compile(
-    r"(?<!\w)([A-PR-UWYZ](?:\d[A-HJKPSTUW]?|\d\d|[A-HK-Y]\d[ABEHMNPRVWXY]?|[A-HK-Y]\d\d)) ?(\d[ABD-HJLNP-UW-Z]{2})(?!\w)",
+    r"(?<!\w)([A-PR-UWYZ](?:\d[A-HJKPSTUW]?|\d\d|[A-HK-Y]\d[ABEHMNPRVWXY]?|[A-HK-Y]\d\d)) ?"
+    r"(\d[ABD-HJLNP-UW-Z]{2})(?!\w)",
     re.IGNORECASE | re.ASCII,
 )
 _CANADIAN = re.compile(
@@ -42,7 +43,7 @@ _SIGNS: Mapping[str, str] = {
     "$": "$", "dollar": "$", "dollars": "$", "bucks": "$", "buck": "$", "dólares": "$", "dolares": "$", "dolar": "$",
     "€": "EUR", "eur": "EUR", "euro": "EUR", "euros": "EUR", "£": "GBP", "gbp": "GBP", "pounds": "GBP", "pound": "GBP",
     "quid": "GBP", "chf": "CHF", "r$": "BRL", "brl": "BRL", "reais": "BRL", "reals": "BRL", "₹": "INR", "rs": "INR",
-    "inr": "INR", "rupees": "INR", "₺": "TRY", "try": "TRY", "tl": "TRY", "zł": "PLN", "zl": "PLN", "pln": "PLN",
+    "inr": "INR", "rupees": "INR", "₺": "TRY", "tl": "TRY", "zł": "PLN", "zl": "PLN", "pln": "PLN",
     "₴": "UAH", "uah": "UAH", "₽": "RUB", "₪": "ILS", "nis": "ILS", "ils": "ILS", "kr": "kr", "kr.": "kr", "sek": "SEK",
     "nok": "NOK", "dkk": "DKK", "mxn": "MXN", "pesos": "$", "₱": "PHP", "php": "PHP", "ksh": "KES", "kes": "KES",
     "₦": "NGN", "ngn": "NGN", "rand": "ZAR", "zar": "ZAR", "₩": "KRW", "원": "KRW", "¥": "¥", "円": "JPY", "元": "CNY",
@@ -53,14 +54,17 @@ _MONEY = re.compile(
     rf"(?<![\w.,$€£])(?:({_SIGN}) ?{_FIGURE}(?![\w.,]*\d)|{_FIGURE} ?({_SIGN})(?![^\W\d_]))", re.IGNORECASE
 )
 
+_NUMBER = re.compile(rf"(?<![\w.,]){_FIGURE}(?!\w)")
+
 _DIGITS_AND_UNIT = re.compile(r"(\d{1,4})([^\W\d_]{1,20})")
 _PLUS = re.compile(r"\+\s?\d")
+_TIME = re.compile(r"\d\s?(?:[ap]\.?m\b|:\d\d|uhr\b|h\b|o'?clock\b)", re.IGNORECASE)
 _MONTH_AND_DAY = re.compile(r"--(\d\d)(?:-(\d\d))?")
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A postcode or an amount that stands in a text: which of both, normalised, and the text without it."""
+    """A postcode, an amount or a number in a text: which of them, normalised, and the text without it."""
 
     kind: str
     value: str
@@ -84,6 +88,13 @@ def find_figure(text: str, locale: str | None) -> Figure | None:
     return None
 
 
+def find_number(text: str) -> Figure | None:
+    """The one number in `text` (``12``, ``25.50``), None where there is none or there are several."""
+    plain = _plain(text)
+    found = _only(_NUMBER, plain)
+    return None if found is None else Figure(NUMBER, _decimal(found[1]), _without(plain, found))
+
+
 def count_of(token: str) -> int | None:
     """The number that `token` writes in digits, None where it is none or longer than anybody's party."""
     return int(token) if token.isascii() and token.isdigit() and len(token) <= _MOST_DIGITS else None
@@ -94,9 +105,9 @@ def has_plus(text: str) -> bool:
     return _PLUS.search(text) is not None
 
 
-def bare_amount(token: str) -> str:
-    """An amount for which no currency was given, normalised: ``25.00``."""
-    return f"{Decimal(token):.2f}"
+def has_time(text: str) -> bool:
+    """Whether a number in `text` is a time of day."""
+    return _TIME.search(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,20 +119,24 @@ class Calendar:
     """Word → days."""
     months: Mapping[str, int]
 
-    def pause(self, tokens: Sequence[str]) -> str | None:
-        """How long a pause is, from the words after "pause": days (``14``) or a month and day to come (``--01``,
-        ``--03-15``, as in ISO 8601:2000 and XML Schema's gMonth); "" where there are no words, None where they say
-        something else.
+    def knows(self, token: str) -> bool:
+        """Whether a word is a number or a unit of time."""
+        return token in self.numbers or token in self.units
+
+    def pause(self, tokens: Sequence[str], *, until: bool) -> str | None:
+        """How long a pause is, from the words after "pause": days (``14``) or, after an "until", a month and day to
+        come (``--01``, ``--03-15``, as in ISO 8601:2000 and XML Schema's gMonth); "" where there are no words, None
+        where they say something else.
         """
-        if not tokens:
-            return ""
+        if until or not tokens:
+            return self._month_and_day(tokens) if tokens else ""
         match [self._count(token) for token in tokens], [self._unit(token) for token in tokens]:
             case [int(count), _], [_, int(days)]:
                 return str(count * days)
             case [_], [int(days)]:
                 return str(days)
             case _:
-                return self._digits_and_unit("".join(tokens)) or self._month_and_day(tokens)
+                return self._digits_and_unit("".join(tokens))
 
     def _digits_and_unit(self, joined: str) -> str | None:
         found = _DIGITS_AND_UNIT.fullmatch(joined)
@@ -200,7 +215,7 @@ def _money(found: re.Match[str]) -> str | None:
 
 
 def _decimal(written: str) -> str:
-    """``1.250,50`` and ``1,250.50`` as ``1250.50``: the last mark with one or two figures after it is the decimal one."""
+    """``1.250,50`` and ``1,250.50`` as ``1250.50``: a mark with one or two figures after it is the decimal one."""
     whole, mark, cents = written, "", ""
     for sign in ".,":
         before, found, after = written.rpartition(sign)

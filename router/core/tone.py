@@ -204,6 +204,8 @@ def _reply_prefix(reading: Reading, table: ToneTable, locale: str) -> Iterator[_
 
 def _without_sender(ask: Ask, specs: Mapping[str, ChannelSpec], organization: str) -> Iterator[str]:
     """Places of texts that go out as text messages and name the organization only in the prefix that we put there."""
+    if not organization.strip():
+        return
     for locale, by_channel in ask.texts.items():
         for channel, words in by_channel.items():
             if _is_texted(ask, specs, locale, channel):

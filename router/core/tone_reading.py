@@ -158,7 +158,7 @@ def _role(character: str) -> tuple[_Role, str]:
 def _words(text: str) -> Iterator[Word]:
     start = end = -1
     letters: list[str] = []
-    joined = False
+    joined = is_new_line = False
     for at, character in enumerate(text):
         role, folded = _role(character)
         if role is _Role.LETTER:
@@ -166,6 +166,7 @@ def _words(text: str) -> Iterator[Word]:
                 start = at
             letters.append(folded)
             end = at + 1
+            is_new_line = False
         elif role is _Role.MARK:
             end = at + 1 if letters else end
         elif role is not _Role.NEUTRAL:
@@ -177,8 +178,9 @@ def _words(text: str) -> Iterator[Word]:
                 letters, joined = [], True
             if role is _Role.END:
                 joined = False
-            if character == "\n" and text.startswith("\n", at + 1):
-                joined = False  # an empty line parts paragraphs
+            if character == "\n":
+                joined = joined and not is_new_line  # an empty line parts paragraphs
+                is_new_line = True
     if letters:
         yield _word(start, end, letters, joined)
 

@@ -15,6 +15,7 @@ from router.web.auth import Guard, GuessBrake
 from router.web.bodies import MAX_BODY
 from router.web.campaigns import CAMPAIGNS
 from router.web.endpoints import Registry
+from router.web.groups import GROUPS
 from router.web.imports import IMPORTS
 from router.web.openapi import openapi_document
 from router.web.pages import PAGE_PATHS, PAGES, problem_page
@@ -23,9 +24,10 @@ from router.web.problems import answering_problems
 from router.web.push import PUSH
 from router.web.serving import handler_of
 from router.web.system import SYSTEM
+from router.web.watch import WATCH
 from router.web.webhooks import WEBHOOKS
 
-ENDPOINTS: Registry = [*CAMPAIGNS, *PEOPLE, *IMPORTS, *WEBHOOKS, *PAGES, *PUSH, *SYSTEM]
+ENDPOINTS: Registry = [*CAMPAIGNS, *PEOPLE, *GROUPS, *WATCH, *IMPORTS, *WEBHOOKS, *PAGES, *PUSH, *SYSTEM]
 """Every address of this program."""
 
 MAX_UPLOAD = 2 * 1024**3

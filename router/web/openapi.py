@@ -45,7 +45,7 @@ def openapi_document(endpoints: Iterable[Endpoint], *, server: str) -> bytes:
                 "bearer": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": f"A token ort_…; `outreach keys` makes one. Scopes: {', '.join(Scope)}.",
+                    "description": f"A token ort_…; `outreach token` makes one. Scopes: {', '.join(Scope)}.",
                 }
             },
             "responses": {

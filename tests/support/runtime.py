@@ -12,6 +12,7 @@ from router.core.keywords import KeywordTable
 from router.core.policy import read_policy
 from router.core.quiet_hours import QuietHours
 from router.core.rates import read_channel_rules
+from router.core.tone_table import ToneTable
 from router.limits import LocalLimits
 from router.runtime import Runtime
 from router.settings import Settings, load_toml
@@ -67,6 +68,7 @@ def build_runtime(store: Store, **overrides: Any) -> Runtime:
         "policy": read_policy({**load_toml("policy", settings), "budget": PLAIN_BUDGET}),
         "quiet_hours": QuietHours.from_toml(load_toml("quiet_hours", settings)),
         "keywords": KeywordTable.from_toml(load_toml("keywords", settings)),
+        "tone": ToneTable.from_toml(load_toml("tone", settings)),
         "rules": read_channel_rules(load_toml("channels", settings)),
         "specs": {name: channel.spec for name, channel in REGISTRY.items()},
         "channels": {},

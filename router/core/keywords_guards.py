@@ -1,0 +1,55 @@
+"""What takes a phrase inside a message back: "please don't …", "… before nine"."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from router.core.keywords_file import Guard
+from router.core.keywords_fold import Sentence, is_unspaced, words
+from router.core.keywords_phrases import Phrases, spell_out
+
+
+@dataclass(slots=True)
+class Guards:
+    """What takes back a phrase of one language (`keywords_file.Guard`)."""
+
+    before: set[str] = field(default_factory=set)
+    skip: set[str] = field(default_factory=set)
+    after: Phrases[bool] = field(default_factory=Phrases)
+    elsewhere: Phrases[bool] = field(default_factory=Phrases)
+    pairs: set[tuple[str, str]] = field(default_factory=set)
+    """The word before a phrase and its own first word ("you don't text me" is no wish)."""
+    run_before: list[str] = field(default_factory=list)
+    run_after: list[str] = field(default_factory=list)
+
+    def take(self, guard: Guard) -> None:
+        """Add one row."""
+        for listed, phrases in ((guard.after, self.after), (guard.elsewhere, self.elsewhere)):
+            for slots in (slots for written in listed for slots in spell_out(written)):
+                phrases.add(slots, True)
+        folded = [words(written).joined for written in guard.before]
+        self.before.update(folded)
+        said = [words(written).tokens for written in guard.before]
+        self.pairs.update((tokens[0], tokens[1]) for tokens in said if len(tokens) == 2)
+        self.skip.update(words(written).joined for written in guard.skip)
+        self.run_before += [word for word in folded if is_unspaced(word)]
+        self.run_after += [word for written in guard.after if is_unspaced(word := words(written).joined)]
+
+    def takes_back(self, sentence: Sentence, start: int, end: int) -> bool:
+        """Whether the phrase from `start` to `end` is not meant ("please don't …")."""
+        tokens = sentence.tokens
+        first = sentence.clause_of(start)
+        place = start - 1
+        while place >= first and tokens[place] in self.skip and tokens[place] not in self.before:
+            place -= 1
+        if place >= first and tokens[place] in self.before:
+            return True
+        if start > first and (tokens[start - 1], tokens[start]) in self.pairs:
+            return True
+        if end < len(tokens) and end not in sentence.clauses and self.after.longest(tokens, end):
+            return True
+        return any(self.elsewhere.longest(tokens, place) for place in range(len(tokens)))
+
+    def takes_back_run(self, joined: str, start: int, end: int) -> bool:
+        """The same for a phrase of a script without spaces."""
+        return joined.startswith(tuple(self.run_after), end) or joined[:start].endswith(tuple(self.run_before))
