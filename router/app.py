@@ -26,7 +26,7 @@ from router.redis_client import open_redis
 from router.redis_limits import FallbackLimits, RedisLimits
 from router.redis_signals import RedisSignals
 from router.runtime import Runtime
-from router.settings import Settings, accounts_of, environment_flag, load_toml
+from router.settings import MAIN, Settings, accounts_of, channel_settings, environment_flag, load_toml
 from router.signals import Signals
 from router.store.engine import Store
 from router.web.app import serve_web

@@ -94,7 +94,9 @@ def request_from(peer: str, **headers: str) -> object:
     return request.clone(remote=peer)
 
 
-async def test_wrong_tokens_are_slowed_down_and_right_ones_cost_nothing(limits: tuple[LocalLimits, list[float]]) -> None:
+async def test_wrong_tokens_are_slowed_down_and_right_ones_cost_nothing(
+    limits: tuple[LocalLimits, list[float]],
+) -> None:
     bucket, now = limits
     brake = GuessBrake(bucket, trusted_proxy=False)
     request = request_from("192.0.2.1")
