@@ -24,10 +24,10 @@ from router.core.data import data_folder
 from router.core.keywords_answers import Offer, find_answer, find_slip, find_value, is_slip_of_stop
 from router.core.keywords_commands import find_command
 from router.core.keywords_file import read_file
-from router.core.keywords_fold import LONGEST, Words, fold, words
+from router.core.keywords_fold import Words, fold, words
 from router.core.keywords_intent import CHANNEL, NO, NONE, NUMBER, STOP, YES, Intent
 from router.core.keywords_lexicon import Lexicon, Meaning
-from router.core.keywords_optout import find_opt_out
+from router.core.keywords_optout import Read, read
 
 __all__ = ["NONE", "STOP", "Intent", "KeywordTable", "classify", "default_table", "fold"]
 
@@ -56,7 +56,7 @@ class KeywordTable:
         """
         lexicon = self._lexicon
         language = (locale or "").partition("-")[0].lower()
-        own = lexicon.cuts.own_words(text)[: 2 * LONGEST]
+        own = lexicon.cuts.own_words(text)
         said = words(own)
         offer = Offer(offered, lexicon, language)
         if not said.joined:
@@ -66,36 +66,16 @@ class KeywordTable:
             return _intent(whole, said.joined)
         if answer := offer.exact(said.joined):
             return answer
-        opt_out = find_opt_out(said, lexicon, language)
-        if opt_out.meaning is not None:
-            return self._stop(opt_out.meaning, said, language)
+        found = read(said, lexicon, language)
+        if found.stop is not None:
+            return _stop(found, said.joined)
         return (
             find_answer(own, said, offer, lexicon, language)
             or find_command(own, said, lexicon, language)
-            or self._from_table(whole, said, language)
+            or (_intent(found.other, said.joined) if found.other else None)
             or find_slip(said.tokens, offer, lexicon)
-            or self._suggest(own, said, offer, language, taken_back=opt_out.taken_back)
+            or self._suggest(own, said, offer, language, taken_back=found.taken_back)
         )
-
-    def _stop(self, meaning: Meaning, said: Words, language: str) -> Intent:
-        """A stop. Where another channel is wished for in the same breath, that is left to a person."""
-        stop = _intent(meaning, said.joined)
-        wish = self._inside(said, language, CHANNEL)
-        return stop if wish is None else replace(stop, suggestion=CHANNEL, value=wish.row.value)
-
-    def _from_table(self, whole: Meaning | None, said: Words, language: str) -> Intent | None:
-        meaning = whole or self._lexicon.meaning_of(said.tokens, language) or self._inside(said, language)
-        return None if meaning is None else _intent(meaning, said.joined)
-
-    def _inside(self, said: Words, language: str, kind: str = "") -> Meaning | None:
-        """A phrase other than a stop that means something inside a message, too."""
-        for sentence in said.sentences:
-            for start, end, meaning in self._lexicon.anywhere(sentence, language):
-                if meaning.kind == STOP or (kind and meaning.kind != kind):
-                    continue
-                if not self._lexicon.guards[meaning.locale].takes_back(sentence, start, end):
-                    return meaning
-        return None
 
     def _suggest(self, own: str, said: Words, offer: Offer, language: str, *, taken_back: bool) -> Intent:
         """No meaning that is certain, but what a person might see in it."""
@@ -139,6 +119,14 @@ def _lexicon(content: str, file: str) -> Lexicon:
 
 def _intent(meaning: Meaning, joined: str) -> Intent:
     return Intent(meaning.kind, meaning.locale, joined, value=meaning.row.value)
+
+
+def _stop(found: Read, joined: str) -> Intent:
+    """A stop. Where another channel is wished for in the same breath, that is left to a person."""
+    assert found.stop is not None
+    stop = _intent(found.stop, joined)
+    wish = found.other
+    return replace(stop, suggestion=CHANNEL, value=wish.row.value) if wish and wish.kind == CHANNEL else stop
 
 
 def _sign(own: str, offer: Offer) -> Intent:

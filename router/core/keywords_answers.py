@@ -16,6 +16,10 @@ _SHORTEST_SLIP = 4
 """Letters; in a shorter word one other letter makes another word."""
 
 
+_LONGEST_FIGURE = 200
+"""Characters of a message in which a postcode, an amount or a number is looked for; an answer with one is short."""
+
+
 class Offer:
     """The keywords of an ask, as they are compared."""
 
@@ -57,7 +61,7 @@ class _Rest:
 
 def find_answer(own: str, said: Words, offer: Offer, lexicon: Lexicon, locale: str) -> Intent | None:
     """What `said` answers, None where it is no answer or says more than one can be sure of."""
-    figure = find_figure(own, locale) if any(c.isdecimal() for c in own) else None
+    figure = find_figure(own, locale) if _has_figures(own) else None
     rest = said if figure is None else words(figure.rest)
     tokens = rest.tokens
     begin, end, kind, word_locale = _keyword(tokens, offer, lexicon, locale)
@@ -75,7 +79,7 @@ def find_answer(own: str, said: Words, offer: Offer, lexicon: Lexicon, locale: s
     found = _rest(tokens[end:], lexicon, locale, ("", "yes", "offer", "place"))
     if found is not None and not found.numbers:
         return answer
-    number = find_number(own)
+    number = find_number(own) if _has_figures(own) else None
     if found is None and (number is None or "." not in number.value):
         return None
     return replace(answer, value=number.value) if number and not figure else None
@@ -88,10 +92,10 @@ def with_guests(answer: Intent, guests: int) -> Intent:
 
 def find_slip(tokens: Sequence[str], offer: Offer, lexicon: Lexicon) -> Intent | None:
     """The one keyword of the ask that was meant by a word with a wrong letter; never where it may be a stop."""
-    own = [token for token in tokens if lexicon.filled((token,), 0) == 0]
-    if len(own) != 1 or own[0] in lexicon.whole or is_slip_of_stop(own, lexicon):
+    lone = lexicon.lone(tokens)
+    if not lone or lone in lexicon.whole or is_slip_of_stop(tokens, lexicon):
         return None
-    meant = [keyword for keyword in offer.kinds if len(keyword) >= _SHORTEST_SLIP and one_slip(own[0], keyword)]
+    meant = [keyword for keyword in offer.kinds if len(keyword) >= _SHORTEST_SLIP and one_slip(lone, keyword)]
     if len(meant) != 1:
         return None
     return Intent(offer.kinds[meant[0]], word=meant[0], certain=False)
@@ -99,15 +103,17 @@ def find_slip(tokens: Sequence[str], offer: Offer, lexicon: Lexicon) -> Intent |
 
 def is_slip_of_stop(tokens: Sequence[str], lexicon: Lexicon) -> bool:
     """Whether a message may be a stop word with a wrong letter."""
-    own = [token for token in tokens if lexicon.filled((token,), 0) == 0]
-    return len(own) == 1 and any(len(hint) >= _SHORTEST_SLIP and one_slip(own[0], hint) for hint in lexicon.hints)
+    lone = lexicon.lone(tokens)
+    return bool(lone) and any(len(hint) >= _SHORTEST_SLIP and one_slip(lone, hint) for hint in lexicon.hints)
 
 
 def find_value(own: str, locale: str) -> Figure | None:
     """A postcode, an amount or a number that somebody wrote though nobody asked."""
-    if not any(c.isdecimal() for c in own):
-        return None
-    return find_figure(own, locale) or find_number(own)
+    return find_figure(own, locale) or find_number(own) if _has_figures(own) else None
+
+
+def _has_figures(own: str) -> bool:
+    return len(own) <= _LONGEST_FIGURE and any(c.isdecimal() for c in own)
 
 
 def _keyword(tokens: Sequence[str], offer: Offer, lexicon: Lexicon, locale: str) -> tuple[int, int, str, str]:

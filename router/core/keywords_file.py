@@ -77,6 +77,7 @@ class Guard(_Sourced):
     """Words between `before` and the phrase that do not matter."""
     after: list[str] = []
     elsewhere: list[str] = []
+    """An exception further on in the sentence ("but keep …")."""
 
 
 class Series(_Sourced):

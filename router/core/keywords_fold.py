@@ -12,7 +12,10 @@ import unicodedata
 from dataclasses import dataclass
 
 LONGEST = 2_000
-"""Only so much of a text is read; a text message ends at 1,600 characters (Twilio error 21617)."""
+"""So much of a text is read; a text message ends at 1,600 characters (Twilio error 21617)."""
+
+_END = 100
+"""Characters at the end of a longer text that are read, too: the wish to stop may be the last thing that is said."""
 
 _EXPANDED = 4_000
 """NFKC makes up to 18 characters of one; so many of them are looked at."""
@@ -23,6 +26,10 @@ _LOOSE_LETTERS = str.maketrans(
     {"ł": "l", "ø": "o", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe", "ى": "ي", "ـ": None}
     | {"ی": "ي", "ک": "ك", "ہ": "ه", "ھ": "ه", "ۃ": "ه", "ة": "ه", "ँ": "ं"}
 )
+_MOST_WORDS = 320
+"""So many words of a message are looked at, and its last sentence: 1,600 characters hold no more."""
+_SHORT_SENTENCE = 8
+
 _FIRST_ACCENT = 10
 """Canonical combining classes from here on are accents; below it lie viramas, nuktas and voicing marks, which make
 another letter (Unicode Standard, table 4-3)."""
@@ -39,6 +46,7 @@ _CACHED = 4_096
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]")
 """Thai, Lao, Burmese, Khmer, kana, Han and Hangul: written without spaces, or with spaces where one likes."""
 
+_SENTENCE_END = re.compile(r"[.!?\n]")
 _MASKED = re.compile(r"(?<![^\W_])f[*#@$%]{1,4}(?:c?k)?(ing|)(?![^\W_])", re.IGNORECASE)
 """How the word is written that is not to be written."""
 
@@ -125,8 +133,18 @@ def fold(text: str) -> str:
 def words(text: str) -> Words:
     """`text` as folded words. Letters that are drawn out ("stoppppp") count once."""
     cleaned = _cleaned(text)
-    sentences = tuple(found for part in cleaned.split("\n") if (found := _sentence(part)) is not None)
-    return Words(sentences, "".join(token for sentence in sentences for token in sentence.tokens))
+    sentences: list[Sentence] = []
+    room = _MOST_WORDS
+    for part in cleaned.split("\n"):
+        if (found := _sentence(part, room)) is not None:
+            sentences.append(found)
+            room -= len(found.tokens)
+        if room <= 0:
+            last = _sentence(cleaned.rstrip("\n\r ").rpartition("\n")[2], _SHORT_SENTENCE + 1)
+            if last is not None and len(last.tokens) <= _SHORT_SENTENCE:
+                sentences.append(last)
+            break
+    return Words(tuple(sentences), "".join(token for sentence in sentences for token in sentence.tokens))
 
 
 def is_unspaced(folded: str) -> bool:
@@ -136,14 +154,23 @@ def is_unspaced(folded: str) -> bool:
 
 def _cleaned(text: str) -> str:
     """Letters and digits, with a blank, tab or line end where something else stood."""
-    text = _MASKED.sub(r"fuck\1", text.strip()[:LONGEST])
+    text = _MASKED.sub(r"fuck\1", _shortened(text.strip()))
     if text.isascii():
         return text.casefold().translate(_LETTERS)
     text = unicodedata.normalize("NFKC", text)[:_EXPANDED].casefold().translate(_LOOSE_LETTERS)
     return unicodedata.normalize("NFC", unicodedata.normalize("NFKD", text).translate(_LETTERS))
 
 
-def _sentence(part: str) -> Sentence | None:
+def _shortened(text: str) -> str:
+    """The beginning of a long text, and the sentences at its very end."""
+    if len(text) <= LONGEST:
+        return text
+    found = _SENTENCE_END.search(text, len(text) - _END)
+    return text[:LONGEST] + (text[found.start() :] if found else "")
+
+
+def _sentence(part: str, room: int) -> Sentence | None:
+    """A sentence of no more than `room` words, None where there is no word."""
     tokens: list[str] = []
     clauses: list[int] = []
     for clause in part.split("\t"):
@@ -152,4 +179,6 @@ def _sentence(part: str) -> Sentence | None:
             tokens += found
     if not tokens:
         return None
+    tokens = tokens[:room]
+    clauses = [begin for begin in clauses if begin < len(tokens)]
     return Sentence(tuple(_DRAWN_OUT.sub(r"\1", token) for token in tokens), tuple(clauses), part.endswith(_ASKS))

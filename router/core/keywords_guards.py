@@ -9,6 +9,10 @@ from router.core.keywords_fold import Sentence, is_unspaced, words
 from router.core.keywords_phrases import Phrases, spell_out
 
 
+_NEAR = 20
+"""Words after a phrase in which an exception to it is looked for."""
+
+
 @dataclass(slots=True)
 class Guards:
     """What takes back a phrase of one language (`keywords_file.Guard`)."""
@@ -48,7 +52,7 @@ class Guards:
             return True
         if end < len(tokens) and end not in sentence.clauses and self.after.longest(tokens, end):
             return True
-        return any(self.elsewhere.longest(tokens, place) for place in range(len(tokens)))
+        return any(self.elsewhere.longest(tokens, place) for place in range(end, min(end + _NEAR, len(tokens))))
 
     def takes_back_run(self, joined: str, start: int, end: int) -> bool:
         """The same for a phrase of a script without spaces."""

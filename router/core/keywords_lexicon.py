@@ -19,6 +19,10 @@ _SHORT = 4
 """A stop word of another language than English that is shorter than this hints at nothing inside a sentence."""
 
 
+_FEW = 12
+"""A message of more words is no misspelt word with politeness around it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Meaning:
     """What a row says of its words."""
@@ -45,7 +49,7 @@ class Lexicon:
         self.whole: dict[str, Meanings] = {}
         self.phrases: Phrases[Meanings] = Phrases()
         self.runs: list[tuple[str, Meaning]] = []
-        """Phrases that may stand inside a text without spaces."""
+        """Opt-outs that may stand inside a text without spaces."""
         self.run_pauses: list[tuple[str, Meaning]] = []
         """The words for PAUSE in such scripts."""
         self.hints: dict[str, set[str]] = defaultdict(set)
@@ -102,8 +106,19 @@ class Lexicon:
 
     def filled(self, tokens: Sequence[str], place: int, beside: Sequence[str] = ("",)) -> int:
         """Where the longest filler ends that begins at `place`, `place` where there is none."""
-        ends = (found[0] for kind in beside if (found := self.fillers[kind].longest(tokens, place)) is not None)
-        return max(ends, default=place)
+        end = place
+        for kind in beside:
+            found = self.fillers[kind].longest(tokens, place)
+            if found is not None and found[0] > end:
+                end = found[0]
+        return end
+
+    def lone(self, tokens: Sequence[str]) -> str:
+        """The only word of a short message that is no filler, "" where there are more or none."""
+        if len(tokens) > _FEW:
+            return ""
+        own = [token for token in tokens if self.filled((token,), 0) == 0]
+        return own[0] if len(own) == 1 else ""
 
     def anywhere(self, sentence: Sentence, locale: str) -> Iterator[tuple[int, int, Meaning]]:
         """The longest phrases that mean something inside a sentence, too: where each begins and ends."""
@@ -148,7 +163,7 @@ class Lexicon:
         if meaning.row.slips:
             self.slips.append((joined, meaning))
         unspaced = is_unspaced(joined)
-        if unspaced and meaning.row.where == "anywhere":
+        if unspaced and meaning.row.where == "anywhere" and meaning.kind == STOP:
             self.runs.append((joined, meaning))
         if unspaced and meaning.row.takes == "days":
             self.run_pauses.append((joined, meaning))

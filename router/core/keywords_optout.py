@@ -7,7 +7,7 @@ normal language counts. A message that only contains such a word ("which bus sto
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from router.core.keywords_fold import Words
 from router.core.keywords_intent import STOP
@@ -16,24 +16,30 @@ from router.core.keywords_slips import one_slip
 
 
 @dataclass(frozen=True, slots=True)
-class OptOut:
-    """`meaning` where it is certain, else None; `taken_back` where the words are there but not meant so."""
+class Read:
+    """What the table says of a message."""
 
-    meaning: Meaning | None = None
+    stop: Meaning | None = None
+    """A wish to stop that is certain."""
     taken_back: bool = False
+    """The words of such a wish are there, but they are not meant so."""
+    other: Meaning | None = None
+    """What else it means, or wishes besides."""
 
 
-def find_opt_out(said: Words, lexicon: Lexicon, locale: str) -> OptOut:
-    """Whether `said` is, or holds, a wish to get no more messages."""
+def read(said: Words, lexicon: Lexicon, locale: str) -> Read:
+    """Whether `said` is, or holds, a wish to get no more messages, and what else the table says of it."""
     tokens = said.tokens
-    meaning = lexicon.meaning(said.joined, locale)
-    if meaning is not None and meaning.kind == STOP:
-        return OptOut(meaning)
-    meaning = lexicon.meaning_of(tokens, locale)
-    if meaning is not None and meaning.kind == STOP:
-        return OptOut(meaning)
-    meaning = _sentence(said, lexicon, locale) or _slip(tokens, lexicon, locale)
-    return OptOut(meaning) if meaning is not None else _inside(said, lexicon, locale)
+    whole = lexicon.meaning(said.joined, locale)
+    if whole is None or whole.kind != STOP:
+        whole = lexicon.meaning_of(tokens, locale) or whole
+    if whole is not None and len(tokens) <= 1:
+        return Read(stop=whole) if whole.kind == STOP else Read(other=whole)
+    inside = _inside(said, lexicon, locale)
+    if whole is not None and whole.kind != STOP:
+        return Read(stop=inside.stop, other=whole)
+    stop = whole or _sentence(said, lexicon, locale) or _slip(tokens, lexicon) or inside.stop
+    return replace(inside, stop=stop)
 
 
 def _sentence(said: Words, lexicon: Lexicon, locale: str) -> Meaning | None:
@@ -48,30 +54,37 @@ def _sentence(said: Words, lexicon: Lexicon, locale: str) -> Meaning | None:
     return None
 
 
-def _slip(tokens: tuple[str, ...], lexicon: Lexicon, locale: str) -> Meaning | None:
+def _slip(tokens: tuple[str, ...], lexicon: Lexicon) -> Meaning | None:
     """A long word with one wrong letter in it, alone but for fillers."""
-    own = [token for token in tokens if lexicon.filled((token,), 0) == 0]
-    if len(own) != 1 or own[0] in lexicon.whole:
+    lone = lexicon.lone(tokens)
+    if not lone or lone in lexicon.whole:
         return None
-    return next((meaning for word, meaning in lexicon.slips if one_slip(own[0], word)), None)
+    return next((meaning for word, meaning in lexicon.slips if one_slip(lone, word)), None)
 
 
-def _inside(said: Words, lexicon: Lexicon, locale: str) -> OptOut:
+def _inside(said: Words, lexicon: Lexicon, locale: str) -> Read:
     """Normal language inside a longer message ("we moved, please take me off your list")."""
+    stop: Meaning | None = None
+    other: Meaning | None = None
     taken_back = False
     for sentence in said.sentences:
         for start, end, meaning in lexicon.anywhere(sentence, locale):
-            if meaning.kind != STOP:
+            if (stop if meaning.kind == STOP else other) is not None:
                 continue
-            if not lexicon.guards[meaning.locale].takes_back(sentence, start, end):
-                return OptOut(meaning)
-            taken_back = True
+            back = lexicon.guards[meaning.locale].takes_back(sentence, start, end)
+            if meaning.kind != STOP:
+                other = None if back else meaning
+            elif back:
+                taken_back = True
+            else:
+                stop = meaning
     if said.unspaced:
         for run, meaning in lexicon.runs:
             start = said.joined.find(run)
-            if start < 0 or meaning.kind != STOP:
+            if start < 0:
                 continue
-            if not lexicon.guards[meaning.locale].takes_back_run(said.joined, start, start + len(run)):
-                return OptOut(meaning)
-            taken_back = True
-    return OptOut(taken_back=taken_back)
+            if lexicon.guards[meaning.locale].takes_back_run(said.joined, start, start + len(run)):
+                taken_back = True
+            else:
+                stop = stop or meaning
+    return Read(stop=stop, taken_back=taken_back, other=other)

@@ -12,6 +12,7 @@ from router.core.keywords_phrases import Phrases, spell_out
 _READ = 8_000
 """The own words of a longer text lie in its first so many characters."""
 
+_LINES = 100
 _RULE = re.compile(r"[-_=*—]{5,200}|--|—|–")
 _STAMPED = re.compile(r"\[?\d{1,4}[./-]\d{1,2}[./-]\d{1,4},?\s\d{1,2}[:.]\d{2}")
 """How WhatsApp writes a message that is copied or exported: ``[12/01/2026, 18:05] Name: text``."""
@@ -53,7 +54,7 @@ class Cuts:
         if "\n" not in text and not text.startswith(_QUOTE_SIGNS) and not _STAMPED.match(text):
             return text
         kept: list[str] = []
-        lines = text.splitlines()
+        lines = text.splitlines()[:_LINES]
         for place, line in enumerate(lines):
             line = line.strip("\u200e\u200f\u202a\u202c \t")
             if line.startswith(_QUOTE_SIGNS) or _STAMPED.match(line):

@@ -25,34 +25,51 @@ Meaning = TypeVar("Meaning")
 class Phrases(Generic[Meaning]):
     """A tree of phrases, each with its meaning."""
 
-    __slots__ = ("_root",)
+    __slots__ = ("_begins", "_root")
 
     def __init__(self) -> None:
         self._root: _Node[Meaning] = _Node()
+        self._begins: dict[str, list[_Node[Meaning]]] = {}
+        """First word → where it leads. Many phrases begin with a choice, which would be searched for every word."""
 
     def add(self, slots: Sequence[Slot], meaning: Meaning) -> Meaning:
         """Put a phrase in. Returns what stands there: `meaning`, or what was there before."""
         node = self._root
-        for slot in slots:
+        for depth, slot in enumerate(slots):
             node = node.towards(slot)
+            if depth == 0:
+                self._note_begin(slot, node)
         if node.meaning is None:
             node.meaning = meaning
         return node.meaning
 
     def longest(self, tokens: Sequence[str], start: int = 0) -> tuple[int, Meaning] | None:
         """Where the longest phrase that begins at `start` ends, and what it means."""
-        return max(self.all(tokens, start), key=lambda found: found[0], default=None)
+        found = None
+        for found in self.all(tokens, start):
+            continue
+        return found
 
     def all(self, tokens: Sequence[str], start: int = 0) -> Iterator[tuple[int, Meaning]]:
-        """Every phrase that begins at `start`."""
-        nodes = [self._root]
-        place = start
-        while nodes and place < len(tokens):
-            nodes = [further for node in nodes for further in node.after(tokens[place])]
-            place += 1
+        """Every phrase that begins at `start`, the shorter first."""
+        if start >= len(tokens):
+            return
+        nodes = self._begins.get(tokens[start], [])
+        place = start + 1
+        while nodes:
             for node in nodes:
                 if node.meaning is not None:
                     yield place, node.meaning
+            if place >= len(tokens):
+                return
+            nodes = [further for node in nodes for further in node.after(tokens[place])]
+            place += 1
+
+    def _note_begin(self, slot: Slot, node: _Node[Meaning]) -> None:
+        for token in slot:
+            known = self._begins.setdefault(token, [])
+            if node not in known:
+                known.append(node)
 
 
 class _Node(Generic[Meaning]):
