@@ -3,11 +3,11 @@
 
 ARGS ?=
 
-.PHONY: help venv demo serve test lint bench lock clean
+.PHONY: help venv demo serve test test-counterparts lint bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
 
 venv: .venv/.ready ## Make .venv with everything that runs and tests the program
 
@@ -19,6 +19,9 @@ serve: .venv/.ready ## Run web and worker in one process
 
 test: .venv/.ready ## Run the tests (ARGS go to pytest)
 	@.venv/bin/python -m pytest $(ARGS)
+
+test-counterparts: .venv/.ready ## Run our adapters against what others made in a provider's place (needs Node.js and npm)
+	@.venv/bin/python -m pytest tests/counterparts $(ARGS)
 
 lint: .venv/.ready ## Check style, types and the direction of imports
 	@echo "==> ruff check"

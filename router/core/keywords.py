@@ -26,8 +26,8 @@ from router.core.keywords_commands import find_command
 from router.core.keywords_file import read_file
 from router.core.keywords_fold import Words, fold, words
 from router.core.keywords_intent import CHANNEL, NO, NONE, NUMBER, STOP, YES, Intent
-from router.core.keywords_lexicon import Lexicon, Meaning
-from router.core.keywords_optout import Read, read
+from router.core.keywords_lexicon import Lexicon
+from router.core.keywords_optout import Hit, read
 
 __all__ = ["NONE", "STOP", "Intent", "KeywordTable", "classify", "default_table", "fold"]
 
@@ -63,16 +63,16 @@ class KeywordTable:
             return _sign(own, offer)
         whole = lexicon.meaning(said.joined, language)
         if whole is not None and whole.kind == STOP and whole.published:
-            return _intent(whole, said.joined)
+            return _intent(Hit(whole, said.joined))
         if answer := offer.exact(said.joined):
             return answer
         found = read(said, lexicon, language)
         if found.stop is not None:
-            return _stop(found, said.joined)
+            return _stop(found.stop, found.other)
         return (
             find_answer(own, said, offer, lexicon, language)
             or find_command(own, said, lexicon, language)
-            or (_intent(found.other, said.joined) if found.other else None)
+            or (_intent(found.other) if found.other else None)
             or find_slip(said.tokens, offer, lexicon)
             or self._suggest(own, said, offer, language, taken_back=found.taken_back)
         )
@@ -117,16 +117,16 @@ def _lexicon(content: str, file: str) -> Lexicon:
     return Lexicon(read_file(json.loads(content), file), file)
 
 
-def _intent(meaning: Meaning, joined: str) -> Intent:
-    return Intent(meaning.kind, meaning.locale, joined, value=meaning.row.value)
+def _intent(hit: Hit) -> Intent:
+    return Intent(hit.meaning.kind, hit.meaning.locale, hit.word, value=hit.meaning.row.value)
 
 
-def _stop(found: Read, joined: str) -> Intent:
+def _stop(hit: Hit, wish: Hit | None) -> Intent:
     """A stop. Where another channel is wished for in the same breath, that is left to a person."""
-    assert found.stop is not None
-    stop = _intent(found.stop, joined)
-    wish = found.other
-    return replace(stop, suggestion=CHANNEL, value=wish.row.value) if wish and wish.kind == CHANNEL else stop
+    stop = _intent(hit)
+    if wish is None or wish.meaning.kind != CHANNEL:
+        return stop
+    return replace(stop, suggestion=CHANNEL, value=wish.meaning.row.value)
 
 
 def _sign(own: str, offer: Offer) -> Intent:

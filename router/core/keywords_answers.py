@@ -10,11 +10,18 @@ from router.core.keywords_intent import NO, NUMBER, STOP, YES, Intent
 from router.core.keywords_lexicon import Lexicon, settle
 from router.core.keywords_phrases import Phrases
 from router.core.keywords_slips import one_slip
-from router.core.keywords_values import MOST_GUESTS, Figure, count_of, find_figure, find_number, has_plus, has_time
+from router.core.keywords_values import (
+    MOST_GUESTS,
+    Figure,
+    count_of,
+    counts_something_else,
+    find_figure,
+    find_number,
+    has_plus,
+)
 
 _SHORTEST_SLIP = 4
 """Letters; in a shorter word one other letter makes another word."""
-
 
 _LONGEST_FIGURE = 200
 """Characters of a message in which a postcode, an amount or a number is looked for; an answer with one is short."""
@@ -24,7 +31,10 @@ class Offer:
     """The keywords of an ask, as they are compared."""
 
     def __init__(self, keywords: Sequence[str], lexicon: Lexicon, locale: str) -> None:
-        """A keyword that the table knows is of that kind (``OUI`` is a yes), any other of its own (``host``)."""
+        """A keyword that the table knows is of that kind (``OUI`` is a yes), any other of its own (``host``).
+
+        No ask can offer a published stop word: whoever writes CANCEL is opted out, by the provider at the latest.
+        """
         self.kinds: dict[str, str] = {}
         self.phrases: Phrases[str] = Phrases()
         for keyword in keywords:
@@ -32,8 +42,10 @@ class Offer:
             if not said.joined:
                 continue
             known = lexicon.meaning(said.joined, locale)
+            if known is not None and known.kind == STOP and known.published:
+                continue
             own = keyword.strip().casefold().replace(" ", "_")
-            kind = own if known is None or (known.kind == STOP and not known.published) else known.kind
+            kind = own if known is None or known.kind == STOP else known.kind
             self.kinds[said.joined] = kind
             self.phrases.add([frozenset({token}) for token in said.tokens], kind)
 
@@ -73,7 +85,7 @@ def find_answer(own: str, said: Words, offer: Offer, lexicon: Lexicon, locale: s
     if kind in (YES, NO):
         beside = ("", "yes", "number", "others", "place") if kind == YES else ("", "no")
         found = _rest(tokens[end:], lexicon, locale, beside)
-        if found is None or len(found.numbers) > (kind == YES) or (found.numbers and has_time(own)):
+        if found is None or len(found.numbers) > (kind == YES) or (found.numbers and counts_something_else(own)):
             return None
         return with_guests(answer, found.numbers[0] + (found.others or has_plus(own))) if found.numbers else answer
     found = _rest(tokens[end:], lexicon, locale, ("", "yes", "offer", "place"))
@@ -117,20 +129,34 @@ def _has_figures(own: str) -> bool:
 
 
 def _keyword(tokens: Sequence[str], offer: Offer, lexicon: Lexicon, locale: str) -> tuple[int, int, str, str]:
-    """Where the keyword begins and ends that a message starts with, its kind and language; kind "" for none."""
+    """Where the keyword begins and ends that a message starts with, its kind and language; kind "" for none.
+
+    A yes gives way to another keyword of the ask behind it ("yes, I can host").
+    """
+    answer = (0, 0, "", "")
     place = 0
     while place < len(tokens):
-        if found := offer.phrases.longest(tokens, place):
+        found = offer.phrases.longest(tokens, place)
+        if found is not None and found[1] not in (YES, NO):
             return place, found[0], found[1], ""
-        for end, meanings in sorted(lexicon.phrases.all(tokens, place), key=lambda pair: -pair[0]):
-            meaning = settle(meanings, locale)
-            if meaning is not None and meaning.kind in (YES, NO):
-                return place, end, meaning.kind, meaning.locale
+        if not answer[2]:
+            answer = _yes_or_no(tokens, place, lexicon, locale)
+            if answer[2] == NO:
+                return answer
         further = lexicon.filled(tokens, place, ("", "offer") if offer else ("",))
         if further == place:
             break
         place = further
-    return 0, 0, "", ""
+    return answer
+
+
+def _yes_or_no(tokens: Sequence[str], place: int, lexicon: Lexicon, locale: str) -> tuple[int, int, str, str]:
+    longest = (0, 0, "", "")
+    for end, meanings in lexicon.phrases.all(tokens, place):
+        meaning = settle(meanings, locale)
+        if meaning is not None and meaning.kind in (YES, NO):
+            longest = (place, end, meaning.kind, meaning.locale)
+    return longest
 
 
 def _bare(
@@ -143,7 +169,7 @@ def _bare(
         found = _rest(tokens, lexicon, locale, ("", "yes", "place"))
         return None if found is None or found.numbers else Intent(figure.kind, value=figure.value)
     found = _rest(tokens, lexicon, locale, ("", "yes", "number", "others"))
-    if found is None or len(found.numbers) != 1 or has_time(own):
+    if found is None or len(found.numbers) != 1 or counts_something_else(own):
         return None
     number = found.numbers[0]
     if offer.numbered:

@@ -37,8 +37,8 @@ _OVERLAY = 1
 """The combining class of a stroke through a letter."""
 
 _APOSTROPHES = frozenset("'’ʼ‘`´＇")
-_CLAUSE_ENDS = frozenset(",،，、–—")
-_SENTENCE_ENDS = frozenset(".!;。！；।…:：\n\r\v\f\x85\u2028\u2029")
+_CLAUSE_ENDS = frozenset(",:،，、：–—")
+_SENTENCE_ENDS = frozenset(".!;。！；।…\n\r\v\f\x85\u2028\u2029")
 _QUESTIONS = frozenset("?؟？;")
 _ASKS = "\r"
 _CACHED = 4_096

@@ -8,7 +8,6 @@ from router.core.keywords_file import Guard
 from router.core.keywords_fold import Sentence, is_unspaced, words
 from router.core.keywords_phrases import Phrases, spell_out
 
-
 _NEAR = 20
 """Words after a phrase in which an exception to it is looked for."""
 

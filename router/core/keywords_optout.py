@@ -8,6 +8,7 @@ normal language counts. A message that only contains such a word ("which bus sto
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from router.core.keywords_fold import Words
 from router.core.keywords_intent import STOP
@@ -15,34 +16,42 @@ from router.core.keywords_lexicon import Lexicon, Meaning
 from router.core.keywords_slips import one_slip
 
 
+class Hit(NamedTuple):
+    """What words mean, and which they are, folded."""
+
+    meaning: Meaning
+    word: str
+
+
 @dataclass(frozen=True, slots=True)
 class Read:
     """What the table says of a message."""
 
-    stop: Meaning | None = None
+    stop: Hit | None = None
     """A wish to stop that is certain."""
     taken_back: bool = False
     """The words of such a wish are there, but they are not meant so."""
-    other: Meaning | None = None
+    other: Hit | None = None
     """What else it means, or wishes besides."""
 
 
 def read(said: Words, lexicon: Lexicon, locale: str) -> Read:
     """Whether `said` is, or holds, a wish to get no more messages, and what else the table says of it."""
     tokens = said.tokens
-    whole = lexicon.meaning(said.joined, locale)
-    if whole is None or whole.kind != STOP:
-        whole = lexicon.meaning_of(tokens, locale) or whole
+    meaning = lexicon.meaning(said.joined, locale)
+    if meaning is None or meaning.kind != STOP:
+        meaning = lexicon.meaning_of(tokens, locale) or meaning
+    whole = None if meaning is None else Hit(meaning, said.joined)
     if whole is not None and len(tokens) <= 1:
-        return Read(stop=whole) if whole.kind == STOP else Read(other=whole)
+        return Read(stop=whole) if whole.meaning.kind == STOP else Read(other=whole)
     inside = _inside(said, lexicon, locale)
-    if whole is not None and whole.kind != STOP:
+    if whole is not None and whole.meaning.kind != STOP:
         return Read(stop=inside.stop, other=whole)
     stop = whole or _sentence(said, lexicon, locale) or _slip(tokens, lexicon) or inside.stop
     return replace(inside, stop=stop)
 
 
-def _sentence(said: Words, lexicon: Lexicon, locale: str) -> Meaning | None:
+def _sentence(said: Words, lexicon: Lexicon, locale: str) -> Hit | None:
     """A first or last sentence that says nothing else ("STOP. I never signed up")."""
     if len(said.sentences) < 2:
         return None
@@ -50,41 +59,41 @@ def _sentence(said: Words, lexicon: Lexicon, locale: str) -> Meaning | None:
     for sentence in ends:
         meaning = lexicon.meaning_of(sentence.tokens, locale)
         if meaning is not None and meaning.kind == STOP and meaning.row.where != "message":
-            return meaning
+            return Hit(meaning, "".join(sentence.tokens))
     return None
 
 
-def _slip(tokens: tuple[str, ...], lexicon: Lexicon) -> Meaning | None:
+def _slip(tokens: tuple[str, ...], lexicon: Lexicon) -> Hit | None:
     """A long word with one wrong letter in it, alone but for fillers."""
     lone = lexicon.lone(tokens)
     if not lone or lone in lexicon.whole:
         return None
-    return next((meaning for word, meaning in lexicon.slips if one_slip(lone, word)), None)
+    return next((Hit(meaning, word) for word, meaning in lexicon.slips if one_slip(lone, word)), None)
 
 
 def _inside(said: Words, lexicon: Lexicon, locale: str) -> Read:
     """Normal language inside a longer message ("we moved, please take me off your list")."""
-    stop: Meaning | None = None
-    other: Meaning | None = None
+    stop: Hit | None = None
+    other: Hit | None = None
     taken_back = False
     for sentence in said.sentences:
         for start, end, meaning in lexicon.anywhere(sentence, locale):
             if (stop if meaning.kind == STOP else other) is not None:
                 continue
             back = lexicon.guards[meaning.locale].takes_back(sentence, start, end)
+            hit = Hit(meaning, "".join(sentence.tokens[start:end]))
             if meaning.kind != STOP:
-                other = None if back else meaning
+                other = None if back else hit
             elif back:
                 taken_back = True
             else:
-                stop = meaning
-    if said.unspaced:
-        for run, meaning in lexicon.runs:
-            start = said.joined.find(run)
-            if start < 0:
-                continue
-            if lexicon.guards[meaning.locale].takes_back_run(said.joined, start, start + len(run)):
-                taken_back = True
-            else:
-                stop = stop or meaning
+                stop = hit
+    for run, meaning in lexicon.runs if said.unspaced else ():
+        start = said.joined.find(run)
+        if start < 0:
+            continue
+        if lexicon.guards[meaning.locale].takes_back_run(said.joined, start, start + len(run)):
+            taken_back = True
+        else:
+            stop = stop or Hit(meaning, run)
     return Read(stop=stop, taken_back=taken_back, other=other)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from router.core.keywords_fold import words
+from router.core.keywords_fold import is_unspaced, words
 from router.core.keywords_phrases import Phrases, spell_out
 
 _READ = 8_000
@@ -29,6 +29,8 @@ class Cuts:
 
     signatures: Phrases[bool]
     """How the line begins that a mail program adds ("Sent from my iPhone")."""
+    signature_runs: tuple[str, ...]
+    """What stands in such a line of a script without spaces."""
     introductions: frozenset[str]
     """A word of the line above a quoted mail ("wrote")."""
     headers: frozenset[str]
@@ -41,6 +43,7 @@ class Cuts:
         """`listed`: ``signature``, ``introduction``, ``header``, ``reaction`` → their words."""
         return cls(
             signatures=_phrases(listed.get("signature", ())),
+            signature_runs=tuple(run for w in listed.get("signature", ()) if is_unspaced(run := words(w).joined)),
             introductions=frozenset(token for word in listed.get("introduction", ()) for token in words(word).tokens),
             headers=frozenset(token for word in listed.get("header", ()) for token in words(word).tokens),
             reactions=_phrases(listed.get("reaction", ())),
@@ -76,7 +79,12 @@ class Cuts:
         return any(end == len(tokens) for end, _ in self.reactions.all(tokens))
 
     def _is_signature(self, line: str) -> bool:
-        return len(line) <= _INTRODUCTION and self.signatures.longest(words(line).tokens) is not None
+        if len(line) > _INTRODUCTION:
+            return False
+        said = words(line)
+        if self.signatures.longest(said.tokens) is not None:
+            return True
+        return said.unspaced and any(run in said.joined for run in self.signature_runs)
 
     def _introduces(self, line: str, kept: list[str]) -> bool:
         """Whether a quoted mail follows; takes the first half of a broken introduction out of `kept`."""

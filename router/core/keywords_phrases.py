@@ -45,10 +45,10 @@ class Phrases(Generic[Meaning]):
 
     def longest(self, tokens: Sequence[str], start: int = 0) -> tuple[int, Meaning] | None:
         """Where the longest phrase that begins at `start` ends, and what it means."""
-        found = None
+        longest = None
         for found in self.all(tokens, start):
-            continue
-        return found
+            longest = found
+        return longest
 
     def all(self, tokens: Sequence[str], start: int = 0) -> Iterator[tuple[int, Meaning]]:
         """Every phrase that begins at `start`, the shorter first."""

@@ -105,9 +105,9 @@ def has_plus(text: str) -> bool:
     return _PLUS.search(text) is not None
 
 
-def has_time(text: str) -> bool:
-    """Whether a number in `text` is a time of day."""
-    return _TIME.search(text) is not None
+def counts_something_else(text: str) -> bool:
+    """Whether a number in `text` is a time of day or money, not people."""
+    return _TIME.search(text) is not None or _MONEY.search(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
