@@ -12,12 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.binding import bind_address
 from router.core.address import address_hash
-from router.core.answers import answer
+from router.core.answers import ANSWERED, answer
 from router.core.ask import Ask, Text
 from router.core.channel import Inbound, OptOut
 from router.core.join_links import read_join_token
 from router.core.keywords import classify
+from router.core.keywords_intent import Intent
 from router.core.model import AskKind, CampaignStatus, DeliveryStatus, Lane
+from router.dial import TURNS, turn_dial
 from router.runtime import Runtime
 from router.stops import covered, suppress
 from router.store.batches import queue_alone
@@ -69,7 +71,9 @@ async def apply_inbound(
     if owners and not event.group:
         await _heard(connection, hash_, channel, event.at)
         await note_answers(connection, {owner.member_id: event.at for owner in owners})
-    intent = event.keyword.value if event.keyword else classify(event.text, table=runtime.keywords).kind
+    meant = _meant(runtime, event, owners)
+    intent = meant.kind
+    days = 0
     row = (
         next(numbers_), channel, account, event.event_id[:200], hash_, owners[0].member_id if owners else None,
         event.text[:10_000], intent, to_ms(event.at),
@@ -82,19 +86,35 @@ async def apply_inbound(
             await _stop(runtime, connection, hash_, channel, owners, numbers_, "stop", f"reply by {channel}", now)
         case "start":
             await _start(runtime, connection, hash_, channel, owners, numbers_, event, now)
-        case "help" | "none":
-            pass
-        case _:
+        case _ if intent in TURNS and meant.certain:
+            days = await turn_dial(connection, [owner.member_id for owner in owners], meant, now=now)
+        case _ if event.button or intent in _ANSWERS:
             await _act(runtime, connection, channel, owners, numbers_, intent, event, now)
-    if intent in ("stop", "start", "help") and not event.provider_answers and owners and not event.group:
+    answers = intent in ANSWERED and (meant.certain or intent not in TURNS)
+    if answers and not event.provider_answers and owners and not event.group:
         words = answer(
             intent,
             locale=owners[0].locale,
             organization=runtime.settings.organization,
             contact=runtime.settings.help_contact or runtime.settings.public_url,
+            days=days,
         )
         await _answer(runtime, connection, channel, owners[0], numbers_, words, moves, now)
     return _silence(runtime, hash_, channel) if intent == "stop" else None
+
+
+_ANSWERS = ("yes", "no", "number", "postcode", "amount")
+"""Intents that answer an ask. Others (WHY, JOIN, PROPOSE …) are kept with what was written, for what will read them."""
+
+
+def _meant(runtime: Runtime, event: Inbound, owners: Sequence[Owner]) -> Intent:
+    """What the provider itself understood; else our reading; for a button always the keyword that it carries."""
+    if event.keyword is not None:
+        return Intent(event.keyword.value)
+    meant = classify(event.text, owners[0].locale if owners else None, table=runtime.keywords)
+    if event.button and meant.kind == "none":
+        return Intent(event.text.strip().lower()[:20])
+    return meant
 
 
 async def apply_opt_out(

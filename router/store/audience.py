@@ -99,8 +99,8 @@ def _condition(part: Filter, dialect: str) -> Condition:
         case HasChannel():
             return _has_channel(part.channel, dialect)
         case Acted():
-            # To open a link answers an ask but signs up for nothing; it counts only where it is asked for by name.
-            of_kind = [action.c.kind == part.kind if part.kind else action.c.kind != "click"]
+            # To open a link or to say NO signs up for nothing; these count only where they are asked for by name.
+            of_kind = [action.c.kind == part.kind if part.kind else action.c.kind.not_in(("click", "no"))]
             own = action.c.member_id == member.c.id
             return _exists(dialect, member, own, action.c.campaign_id == part.campaign, *of_kind)
         case Received():

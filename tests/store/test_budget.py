@@ -101,3 +101,33 @@ async def test_campaigns_launched_at_once_never_overdraw_anybody(store: Store) -
     queued = [row for campaign in campaigns for row in await ledgers[0].rows(campaign) if row.status == "queued"]
     slots = [slot for member in members for slot in (await kept(ledgers[0], member)).slots]
     assert sorted(slot.delivery for slot in slots) == sorted(row.id for row in queued), "a slot for each, and no other"
+
+
+@pytest.mark.parametrize(
+    ("words", "dial", "days", "answer"),
+    [
+        ("LESS", "weekly", None, "once a week"),
+        ("pause 2 weeks", "everything", 14, "14 days"),
+        ("PAUSE", "everything", 14, "14 days"),
+        ("which pause?", "everything", None, ""),
+    ],
+)
+async def test_the_dial_is_turned_by_reply_and_back(
+    ledger: Ledger, words: str, dial: str, days: int | None, answer: str
+) -> None:
+    [member] = await ledger.add_members(1, phone="+33639980001")
+
+    async def write(number: int, text: str) -> tuple[str, float | None, str]:
+        event = Inbound(event_id=f"SM{number}", sender="+33639980001", recipient="+1", text=text, at=ledger.clock())
+        await ledger.submit(Received(events=(event,)))
+        [row] = await ledger.execute("SELECT dial, paused_until FROM member WHERE id = :id", id=member)
+        said = await ledger.execute("SELECT text FROM reply_text ORDER BY delivery_id DESC LIMIT 1")
+        until = None if row[1] is None else (from_ms(row[1]) - ledger.clock()).days
+        return row[0], until, said[0][0] if said else ""
+
+    turned, until, said = await write(1, words)
+    assert (turned, until) == (dial, days)
+    assert answer in said
+    assert bool(said) == bool(answer)
+    assert (await write(2, "MORE"))[:2] == ("everything", None)
+    assert await ledger.execute("SELECT kind FROM action") == [], "to turn the dial is no answer to an ask"
