@@ -119,10 +119,10 @@ def rebalance(standings: Sequence[Standing], policy: BreakerPolicy, *, drift: bo
                 other.weight += step * other.resting / sum(rival.resting for rival in good)
             changed = True
     elif drift:
-        for one in standings:
-            step = policy.shift * one.resting
-            if one.weight != one.resting:
-                gap = one.resting - one.weight
-                one.weight = one.resting if abs(gap) <= step else one.weight + (step if gap > 0 else -step)
-                changed = True
+        # All go back by the same part of their way, so that together they always weigh the same.
+        farthest = max((abs(one.resting - one.weight) / one.resting for one in standings if one.resting), default=0.0)
+        for one in standings if farthest else ():
+            part = min(1.0, policy.shift / farthest)
+            one.weight = one.resting if part == 1.0 else one.weight + part * (one.resting - one.weight)
+            changed = True
     return changed
