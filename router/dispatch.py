@@ -72,7 +72,7 @@ class Dispatcher:
         self._requests = requests
         self._lanes = lanes
         self._pace = float(requests)
-        self._slowest = 0.0
+        self._slowest: dict[Sender, float] = {}
         self._without_limits = False
         self.hands = Hands(runtime, pool, requests=requests)
         self.stopping = asyncio.Event()
@@ -82,11 +82,12 @@ class Dispatcher:
         signals, was_busy = self._runtime.signals, False
         while not self.stopping.is_set():
             try:
+                told = signals.told(Wake.SEND)
                 busy = await self.send_one_batch()
                 if was_busy and not busy:
                     signals.wake(Wake.PLAN)  # a campaign may be done
                 if not busy:
-                    await signals.wait_for(Wake.SEND, POLL)
+                    await signals.wait_for(Wake.SEND, POLL, since=told)
                 was_busy = busy
             except Unavailable as error:
                 log.warning("waiting: %s", error)
@@ -151,7 +152,7 @@ class Dispatcher:
     def _learn(self, handed: Handed) -> None:
         """Without a rate of ours, claim what a second sends: enough to commit in bulk, little to be unsure of."""
         tried = sum(outcome.was_tried for outcome in handed.outcomes)
-        self._slowest = handed.slowest
+        self._slowest |= handed.slowest
         self._pace = max(self._requests, min(MOST, tried / max(handed.took, 0.001)))
 
     # ── tokens ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -166,8 +167,10 @@ class Dispatcher:
         for sender in alive:
             rate = sender.rules.rate
             wanted = max(1, min(MOST, int(rate * AHEAD if rate else self._pace)) // len(alive))
-            if self._slowest > SLOW:
-                wanted = 1
+            if self._slowest.get(sender, 0.0) > SLOW:
+                wanted = 1  # rule 8
+            if self._runtime.limits.is_paused(sender.bucket.name) and len(alive) > 1:
+                continue  # the others take its people meanwhile
             wanted = min(sender.standing.may_send(wanted, now), MOST - grants.total)
             if wanted > 0:
                 grants.add(sender, (await self._ask(sender, wanted)).granted)

@@ -17,8 +17,9 @@ from router.core.errors import BadInput
 from router.core.model import Address
 from router.reach import move_address
 from router.runtime import Runtime
+from router.store.bulk import insert_new_rows
 from router.store.campaigns import write_audit
-from router.store.tables import address, consent, member, member_tag
+from router.store.tables import address, consent, inbound, member, member_tag, to_ms
 
 IDS_PER_GROUP = 4
 """A member, an address, a consent, an audit row."""
@@ -37,6 +38,10 @@ async def apply_group_event(
     """Do what happened to a group, once however often it is told."""
     kind = runtime.specs[channel].address_kind
     hash_ = address_hash(runtime.key, kind, event.group)
+    heard = (ids[-1], channel, account, event.event_id[:200], hash_, None, event.change.value, "group", to_ms(event.at))
+    columns = ("id", "channel", "account", "event_id", "sender_hash", "member_id", "text", "intent", "at")
+    if not await insert_new_rows(connection, inbound, columns, [heard], returning="id"):
+        return  # told again
     known = (
         await connection.execute(
             text("SELECT id, member_id, value FROM address WHERE hash = :hash AND channel = :channel"),

@@ -17,8 +17,29 @@ from router.store.tables import to_ms
 
 
 async def move_address(runtime: Runtime, connection: AsyncConnection, old: Address, to: str) -> None:
-    """The provider says that this address is another one now (a Telegram group that grew into a supergroup)."""
+    """The provider says that this address is another one now (a Telegram group that grew into a supergroup).
+
+    Where we had heard of the new one before, as of another group, that group's tags come along and it is gone.
+    """
     kind = runtime.specs[old.channel].address_kind
+    others = await connection.execute(
+        text("SELECT id, member_id FROM address WHERE hash = :hash AND channel = :channel AND id <> :id"),
+        {"hash": address_hash(runtime.key, kind, to), "channel": old.channel, "id": old.id},
+    )
+    for other in others.all():
+        names = {"from": other.member_id, "address": old.id}
+        await connection.execute(
+            text(
+                "INSERT INTO member_tag (tag, member_id) SELECT t.tag, a.member_id FROM member_tag t, address a"
+                " WHERE t.member_id = :from AND a.id = :address ON CONFLICT DO NOTHING"
+            ),
+            names,
+        )
+        await connection.execute(text("DELETE FROM member_tag WHERE member_id = :from"), {"from": other.member_id})
+        await connection.execute(text("DELETE FROM address WHERE id = :id"), {"id": other.id})
+        await connection.execute(
+            text("DELETE FROM member WHERE id = :from AND kind = 'group'"), {"from": other.member_id}
+        )
     await connection.execute(
         update(addresses)
         .where(addresses.c.hash == old.hash, addresses.c.channel == old.channel)

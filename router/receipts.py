@@ -51,8 +51,12 @@ async def apply_receipts(
     moves: Moves,
     *,
     now: datetime,
-) -> None:
-    """Apply receipts in the order in which they came; those that match no delivery yet are parked."""
+) -> list[tuple[int, bool]]:
+    """Apply receipts in the order in which they came; those that match no delivery yet are parked.
+
+    Returns, for each message whose end this was, its campaign and whether it was refused for its words.
+    """
+    ended: list[tuple[int, bool]] = []
     matched = await _match(connection, arrived)
     rows = await _lock_rows(connection, {ref for _, ref in matched})
     standing = {ref: DeliveryStatus(row.status) for ref, row in rows.items()}
@@ -75,6 +79,8 @@ async def apply_receipts(
         moves.take(row.campaign_id, row.channel, standing[ref], row.reason)
         moves.add(row.campaign_id, row.channel, to, Reason.UNREACHABLE if to in REFUNDED else None)
         standing[ref] = to
+        if to in (DeliveryStatus.DELIVERED, DeliveryStatus.FAILED):
+            ended.append((row.campaign_id, one.receipt.failure is FailureClass.CONTENT))
         moved[ref.month, to].append(ref.id)
         if to is DeliveryStatus.FAILED:
             failures.append((row, one.receipt))
@@ -86,6 +92,7 @@ async def apply_receipts(
     for row, what in failures:
         hop_ids, ids = ids[:IDS_PER_HOP], ids[IDS_PER_HOP:]
         await _follow_up(runtime, connection, row, what, hop_ids, moves, now)
+    return ended
 
 
 async def _match(connection: AsyncConnection, arrived: Sequence[Arrived]) -> list[tuple[Arrived, DeliveryRef | None]]:

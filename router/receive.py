@@ -21,6 +21,7 @@ from router.core.channel import Event, GroupEvent, Inbound, OptOut, Receipt, Rec
 from router.core.errors import Unavailable
 from router.core.model import DeliveryRef
 from router.groups import apply_group_event
+from router.guard import Guard
 from router.receipts import Arrived, apply_receipts, ids_needed
 from router.replies import IDS_PER_EVENT, Silence, apply_inbound, apply_opt_out, silence
 from router.runtime import Runtime
@@ -54,6 +55,7 @@ class Receiver:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
+        self._guard = Guard(runtime)
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue()
         self._running = False
 
@@ -146,10 +148,13 @@ class Receiver:
         ids = await runtime.store.take_ids(max(1, for_receipts + others * IDS_PER_EVENT))
         now = group[0].now
 
+        ended: list[tuple[int, bool]] = []
+
         async def work(connection: AsyncConnection) -> list[list[Silence]]:
             moves = Moves()
+            ended.clear()
             if receipts:
-                await apply_receipts(runtime, connection, receipts, ids[:for_receipts], moves, now=now)
+                ended.extend(await apply_receipts(runtime, connection, receipts, ids[:for_receipts], moves, now=now))
             left = ids[for_receipts:]
             found: list[list[Silence]] = []
             for waiting in group:
@@ -166,7 +171,10 @@ class Receiver:
             return found
 
         result = await runtime.store.transact(work)
-        runtime.signals.wake(Wake.SEND)
+        for campaign_id in {campaign_id for campaign_id, _ in ended}:
+            await self._guard.refused(campaign_id, [refused for one, refused in ended if one == campaign_id])
+        if others or for_receipts:  # a receipt of success brings nothing to send
+            runtime.signals.wake(Wake.SEND)
         return result
 
     async def _apply_one(

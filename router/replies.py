@@ -276,7 +276,7 @@ async def _act(
             name = f"{campaign_id}:{member_id}:{kind}"
             row = (next(ids), member_id, campaign_id, kind, "button", name, to_ms(event.at))
             await insert_new_rows(connection, action, _ACTION, [row], returning="id")
-            return
+        return  # a message that went to somebody else is answered by nobody
     months = [now.year * 100 + now.month, (now.year * 12 + now.month - 2) // 12 * 100 + (now.month - 2) % 12 + 1]
     campaign_id = await connection.scalar(
         text(

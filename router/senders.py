@@ -32,8 +32,6 @@ class Sender:
     adapter: Channel
     rules: ChannelRules
     standing: Standing
-    slowest: float = 0.0
-    """Seconds that its slowest answer of the last claim took."""
     bucket: Bucket = field(init=False)
     label: str = field(init=False)
     """``main``, or ``main/+12025550100``: as attempts and the operator know it."""
@@ -93,18 +91,19 @@ class Grants:
         self._left: dict[Sender, int] = {}
 
     def add(self, sender: Sender, tokens: int) -> None:
-        """So many more."""
-        if tokens:
-            self._left[sender] = self._left.get(sender, 0) + tokens
+        """So many more, of a sender that is well."""
+        self._left[sender] = self._left.get(sender, 0) + tokens
 
     @property
     def total(self) -> int:
         """How many rows may be claimed with them."""
         return sum(self._left.values())
 
-    def spend(self, address_hash: str, tries: int) -> Sender:
-        """Take one for a message to this address."""
-        sender = choose([sender for sender, left in self._left.items() if left], address_hash, tries)
+    def spend(self, address_hash: str, tries: int) -> Sender | None:
+        """Take one for a message to this address; None where its sender has none left now."""
+        sender = choose(list(self._left), address_hash, tries)
+        if not self._left[sender]:
+            return None
         self._left[sender] -= 1
         return sender
 

@@ -32,8 +32,8 @@ class Handed:
     """What came of a claim."""
 
     outcomes: list[Outcome]
-    slowest: float = 0.0
-    """Seconds that the slowest answer took."""
+    slowest: dict[Sender, float] = field(default_factory=dict)
+    """Seconds that the slowest answer of each sender took."""
     took: float = 0.0
     changed: bool = False
     """Whether a sender's breaker opened or closed."""
@@ -57,7 +57,10 @@ class Hands:
         assert work.writer is not None, "letters come with their writer"
         done = Handed([])
         letters = await self._admit(work.letters, done)
-        paired = iter([(letter, grants.spend(letter.allow.address.hash, letter.attempts)) for letter in letters])
+        chosen = [(letter, grants.spend(letter.allow.address.hash, letter.attempts)) for letter in letters]
+        soon = self._runtime.clock() + timedelta(milliseconds=200)
+        done.outcomes += [not_tried(letter, soon) for letter, sender in chosen if sender is None]
+        paired = iter([(letter, sender) for letter, sender in chosen if sender is not None])
         began = time.monotonic()
         async with asyncio.TaskGroup() as group:
             for _ in range(min(self._requests, len(letters))):
@@ -153,6 +156,8 @@ class Hands:
                 "campaign %s cannot be put into words for delivery %s", work.claim.batch.campaign_id, letter.ref
             )
             return self._outcome(letter, Refused(FailureClass.CONTENT, "render"), now, sender)
+        if not sender.standing.begin():
+            return not_tried(letter, now)
         if self._spec.counts_segments and sender.rules.rate:
             done.owed[sender] += count_segments(message.text).segments - 1
         try:
@@ -186,7 +191,7 @@ class Hands:
 
     def _judge(self, sender: Sender, error: SendError | None, seconds: float, done: Handed) -> None:
         """What this send says of its sender."""
-        done.slowest = max(done.slowest, seconds)
+        done.slowest[sender] = max(done.slowest.get(sender, 0.0), seconds)
         result = _result_of(error, seconds)
         code = error.code if error is not None else ""
         if sender.standing.record((result,), self._runtime.clock(), code=code):

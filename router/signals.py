@@ -72,6 +72,7 @@ class Signals:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._work = {work: asyncio.Event() for work in Wake}
+        self._told = dict.fromkeys(Wake, 0)
         self._listeners: set[Listener] = set()
         self.revoked: Expiring[tuple[str, str], None] = Expiring(clock)
         """(address hash, channel) that said STOP within the last `KEPT` seconds."""
@@ -88,8 +89,14 @@ class Signals:
         """There may be work of these kinds, of any where none is named: do not wait for the next poll."""
         self._tell(["wake", *(works or Wake)])
 
-    async def wait_for(self, work: Wake, seconds: float) -> None:
-        """Wait until `wake` or until `seconds` have passed."""
+    def told(self, work: Wake) -> int:
+        """How often there was work of this kind: read before looking for it, and given to `wait_for` afterwards."""
+        return self._told[work]
+
+    async def wait_for(self, work: Wake, seconds: float, *, since: int | None = None) -> None:
+        """Wait until `wake` (one after `since`, where given) or until `seconds` have passed."""
+        if since is not None and self._told[work] != since:
+            return
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._work[work].wait(), seconds)
         self._work[work].clear()
@@ -136,6 +143,7 @@ class Signals:
             case ["wake", *works]:
                 for work in Wake:
                     if work in works:
+                        self._told[work] += 1
                         self._work[work].set()
             case ["revoke", str(address_hash), str(channel)]:
                 self.revoked.put((address_hash, channel), None, KEPT)

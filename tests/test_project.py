@@ -196,3 +196,9 @@ def test_a_skip_counts_as_a_failure_in_ci(tmp_path: Path, body: str, ci: str, st
     environment = {**os.environ, "CI": ci, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == status, run.stdout
+
+
+def test_the_lock_of_the_counterparts_names_no_registry() -> None:
+    lock = texts()["tests/counterparts/package-lock.json"]
+    assert '"resolved"' not in lock
+    assert lock.count('"integrity": "sha512-') == lock.count('"node_modules/')

@@ -5,10 +5,10 @@ two tiers. *Certain*: the whole message is a word or phrase of the table, howeve
 in normal language. *Ambiguous*: a word is there, but it may mean something else ("stop line 3"); then the kind is
 ``none`` with a suggestion for a person, and nobody is opted in or out.
 
-In this order: a published stop word, the exact keyword of the open ask, any other wish to stop, an answer to the ask
-("yes 4", a postcode), a command (PAUSE 2 WEEKS), the other words of the table, a slip of the thumb. What the provider
-itself understood (Twilio ``OptOutType``) outranks all of this; that is for the caller. The work is linear in the length
-of the message, of which `keywords_fold.LONGEST` characters are read.
+In this order: the exact keyword of the open ask (which never is a published stop word), a wish to stop, an answer to
+the ask ("yes 4", a postcode), a command (PAUSE 2 WEEKS), the other words of the table, a slip of the thumb. What the
+provider itself understood (Twilio ``OptOutType``) outranks all of this; that is for the caller. The work is linear in
+the length of the message, of which `keywords_fold.LONGEST` characters are read.
 """
 
 from __future__ import annotations
@@ -61,9 +61,6 @@ class KeywordTable:
         offer = Offer(offered, lexicon, language)
         if not said.joined:
             return _sign(own, offer)
-        whole = lexicon.meaning(said.joined, language)
-        if whole is not None and whole.kind == STOP and whole.published:
-            return _intent(Hit(whole, said.joined))
         if answer := offer.exact(said.joined):
             return answer
         found = read(said, lexicon, language)
@@ -74,13 +71,13 @@ class KeywordTable:
             or find_command(own, said, lexicon, language)
             or (_intent(found.other) if found.other else None)
             or find_slip(said.tokens, offer, lexicon)
-            or self._suggest(own, said, offer, language, taken_back=found.taken_back)
+            or self._suggest(own, said, offer, language)
         )
 
-    def _suggest(self, own: str, said: Words, offer: Offer, language: str, *, taken_back: bool) -> Intent:
+    def _suggest(self, own: str, said: Words, offer: Offer, language: str) -> Intent:
         """No meaning that is certain, but what a person might see in it."""
         tokens = said.tokens
-        if taken_back or self._lexicon.hints_at_stop(tokens, said.joined, said.unspaced, language):
+        if self._lexicon.hints_at_stop(tokens, said.joined, said.unspaced, language):
             return replace(_NOTHING, suggestion=STOP)
         for place in range(len(tokens)):
             if found := offer.phrases.longest(tokens, place):

@@ -141,8 +141,6 @@ def _keyword(tokens: Sequence[str], offer: Offer, lexicon: Lexicon, locale: str)
             return place, found[0], found[1], ""
         if not answer[2]:
             answer = _yes_or_no(tokens, place, lexicon, locale)
-            if answer[2] == NO:
-                return answer
         further = lexicon.filled(tokens, place, ("", "offer") if offer else ("",))
         if further == place:
             break

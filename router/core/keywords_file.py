@@ -76,6 +76,8 @@ class Guard(_Sourced):
     skip: list[str] = []
     """Words between `before` and the phrase that do not matter."""
     after: list[str] = []
+    onward: list[str] = []
+    """The last word of a phrase and the next one, which make it mean something else ("opt out of the contract")."""
     elsewhere: list[str] = []
     """An exception further on in the sentence ("but keep …")."""
 

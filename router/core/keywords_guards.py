@@ -22,18 +22,20 @@ class Guards:
     elsewhere: Phrases[bool] = field(default_factory=Phrases)
     pairs: set[tuple[str, str]] = field(default_factory=set)
     """The word before a phrase and its own first word ("you don't text me" is no wish)."""
+    onward: set[tuple[str, str]] = field(default_factory=set)
     run_before: list[str] = field(default_factory=list)
     run_after: list[str] = field(default_factory=list)
 
     def take(self, guard: Guard) -> None:
         """Add one row."""
-        for listed, phrases in ((guard.after, self.after), (guard.elsewhere, self.elsewhere)):
-            for slots in (slots for written in listed for slots in spell_out(written)):
+        for written_after, phrases in ((guard.after, self.after), (guard.elsewhere, self.elsewhere)):
+            for slots in (slots for written in written_after for slots in spell_out(written)):
                 phrases.add(slots, True)
         folded = [words(written).joined for written in guard.before]
         self.before.update(folded)
-        said = [words(written).tokens for written in guard.before]
-        self.pairs.update((tokens[0], tokens[1]) for tokens in said if len(tokens) == 2)
+        for listed, pairs in ((guard.before, self.pairs), (guard.onward, self.onward)):
+            said = [words(written).tokens for written in listed]
+            pairs.update((tokens[0], tokens[1]) for tokens in said if len(tokens) == 2)
         self.skip.update(words(written).joined for written in guard.skip)
         self.run_before += [word for word in folded if is_unspaced(word)]
         self.run_after += [word for written in guard.after if is_unspaced(word := words(written).joined)]
@@ -50,6 +52,8 @@ class Guards:
         if start > first and (tokens[start - 1], tokens[start]) in self.pairs:
             return True
         if end < len(tokens) and end not in sentence.clauses and self.after.longest(tokens, end):
+            return True
+        if end < len(tokens) and (tokens[end - 1], tokens[end]) in self.onward:
             return True
         return any(self.elsewhere.longest(tokens, place) for place in range(end, min(end + _NEAR, len(tokens))))
 

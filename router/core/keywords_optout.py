@@ -29,8 +29,6 @@ class Read:
 
     stop: Hit | None = None
     """A wish to stop that is certain."""
-    taken_back: bool = False
-    """The words of such a wish are there, but they are not meant so."""
     other: Hit | None = None
     """What else it means, or wishes besides."""
 
@@ -75,25 +73,20 @@ def _inside(said: Words, lexicon: Lexicon, locale: str) -> Read:
     """Normal language inside a longer message ("we moved, please take me off your list")."""
     stop: Hit | None = None
     other: Hit | None = None
-    taken_back = False
     for sentence in said.sentences:
         for start, end, meaning in lexicon.anywhere(sentence, locale):
             if (stop if meaning.kind == STOP else other) is not None:
                 continue
-            back = lexicon.guards[meaning.locale].takes_back(sentence, start, end)
+            if lexicon.guards[meaning.locale].takes_back(sentence, start, end):
+                continue
             hit = Hit(meaning, "".join(sentence.tokens[start:end]))
-            if meaning.kind != STOP:
-                other = None if back else hit
-            elif back:
-                taken_back = True
-            else:
+            if meaning.kind == STOP:
                 stop = hit
+            else:
+                other = hit
     for run, meaning in lexicon.runs if said.unspaced else ():
         start = said.joined.find(run)
-        if start < 0:
-            continue
-        if lexicon.guards[meaning.locale].takes_back_run(said.joined, start, start + len(run)):
-            taken_back = True
-        else:
+        guards = lexicon.guards[meaning.locale]
+        if start >= 0 and not guards.takes_back_run(said.joined, start, start + len(run)):
             stop = stop or Hit(meaning, run)
-    return Read(stop=stop, taken_back=taken_back, other=other)
+    return Read(stop=stop, other=other)

@@ -56,6 +56,14 @@ class Standing:
         self.until: datetime | None = None
         self.reason = ""
         self._recent: deque[Result] = deque(maxlen=policy.of_last)
+        self._probing = False
+
+    def begin(self) -> bool:
+        """Whether a send may start now; the one that does while it is probed is the probe."""
+        if self.state is State.OPEN or self._probing:
+            return False
+        self._probing = self.state is State.PROBING
+        return True
 
     def may_send(self, wanted: int, now: datetime) -> int:
         """How many of `wanted` it may send now; an open breaker whose time is over lets one through."""
@@ -63,13 +71,14 @@ class Standing:
             self.state, self.until = State.PROBING, None
         if self.state is State.CLOSED:
             return wanted
-        return min(wanted, 1) if self.state is State.PROBING else 0
+        return min(wanted, 1) if self.state is State.PROBING and not self._probing else 0
 
     def record(self, results: Sequence[Result], now: datetime, *, code: str = "") -> bool:
         """Take note of what came of sends, the last of which failed with `code`; True where the state changed."""
         if not results or self.state is State.OPEN:
             return False
         if self.state is State.PROBING:
+            self._probing = False
             if results[-1] in (Result.FAILED, Result.OURS):
                 return self._open(f"the provider still answers with an error ({code})", now)
             self.close()
@@ -92,10 +101,11 @@ class Standing:
     def close(self) -> None:
         """All is well again."""
         self.state, self.until, self.reason = State.CLOSED, None, ""
+        self._probing = False
         self._recent.clear()
 
     def _open(self, reason: str, now: datetime) -> bool:
-        self.state, self.reason = State.OPEN, reason
+        self.state, self.reason, self._probing = State.OPEN, reason, False
         self.until = now + timedelta(seconds=self._policy.rest_seconds)
         self._recent.clear()
         return True

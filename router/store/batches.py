@@ -354,7 +354,7 @@ async def write_attempts(connection: AsyncConnection, rows: Sequence[tuple[Any, 
     settle = (
         " ON CONFLICT (month, delivery_id, number) DO UPDATE SET outcome = excluded.outcome,"
         " failure = excluded.failure, code = excluded.code, provider_id = excluded.provider_id,"
-        " account = excluded.account WHERE attempt.outcome = 'unknown'"
+        " account = excluded.account WHERE attempt.outcome IN ('unknown', 'not_sent')"
     )
     if is_sqlite(connection):
         holes = ", ".join("?" * len(_ATTEMPT_COLUMNS))

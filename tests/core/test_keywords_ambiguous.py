@@ -33,6 +33,7 @@ SUGGESTED = """
     can I cancel my shift
     I can't cancel work
     Will you cancel if it rains?
+    I told you to stop by at six
     We should cancel. The timing is wrong.
     stop the eviction!
     Stop the pipeline
@@ -77,6 +78,10 @@ SUGGESTED = """
     How many people unsubscribe each month?
     please unsubscribe my mother
     opt out of military testing, great idea
+    I want to opt out of the gas contract, who can help?
+    How do I opt out of data collection by my landlord?
+    I need to be removed from the lease
+    Es gibt keine Nachrichten mehr über den Streik
     tell the landlord to fuck off
     you gave me the wrong number for the senator
     I called but wrong number
@@ -91,6 +96,7 @@ SUGGESTED = """
     arrêtez l'expulsion
     ne vous arrêtez pas
     Bitte nicht abmelden
+    Keine Nachrichten aus Berlin
     Ich bekomme keine Nachrichten mehr
     não parem
     parem o despejo
@@ -126,6 +132,17 @@ NOTHING_IN_IT = """
     We are not stopping
     the cancellation fee is wrong
     it was unstoppable
+    Don't forget to bring the banner
+    text me when you get there
+    I never received your email about Thursday
+    You have the wrong date on the flyer
+    fuck yeah I'm in, fuck Amazon
+    Your list is missing my building
+    Is my name on your list?
+    add me to the list
+    How do I get off at the right station?
+    Acha, kal milte hain
+    Wann hört das auf?
 """
 
 

@@ -35,6 +35,11 @@ STOPS = {
         I want to unsubscribe
         I'd like to opt out please
         How do I unsubscribe?
+        How do I opt out?
+        I want to opt out of these texts
+        I'd like to be removed from your list
+        I don't remember you, I want to be removed
+        Please unsubscribe me from all of it
         please unsubscribe me from this
         opt me out
         I opt out
@@ -68,6 +73,20 @@ STOPS = {
         Why are you texting me? Take me off your list
         I did not sign up for these texts
         reported you as spam
+        Please discontinue
+        please cease all messages
+        I'm not interested. Don't text.
+        STOP THIS CRAP
+        enough already
+        remove me now or I'll sue
+        Get this number off your list
+        Cancel all texts
+        Stop sending me stuff
+        Stop w the texts
+        I SAID STOP!!!
+        How many times do I have to say stop
+        remove from your list
+        this number belongs to someone else
     """,
     "en, the wrong person": """
         wrong number
@@ -113,6 +132,8 @@ STOPS = {
         vete a la mierda
         basta ya
         Hola, no me escriban más por favor
+        No, dejen de escribirme
+        No me interesa, no me escriban
     """,
     "fr": """
         ARRÊTEZ
@@ -128,6 +149,8 @@ STOPS = {
         mauvais numéro
         vous avez le mauvais numéro
         va te faire foutre
+        Merci de ne plus m'envoyer de messages
+        merci de me retirer de la liste
     """,
     "de": """
         bitte abmelden
@@ -143,6 +166,7 @@ STOPS = {
         falsche Nummer
         Sie haben die falsche Nummer
         verpiss dich
+        Bitte keine weiteren Nachrichten
     """,
     "pt": """
         SAIR

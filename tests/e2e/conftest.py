@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,14 +9,7 @@ import pytest
 
 from channels.sandbox import Sandbox
 from router.settings import Settings
-from tests.support.movement import Movement
-
-
-def free_port() -> int:
-    """A port nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.support.movement import Movement, free_port
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ UNPACED = FAST | {
 WORDS = "Hi {{ first_name | default('you') }}, dinner on Thursday? Reply YES or STOP"
 _VARIABLES = {"1": "{{ first_name | default('you') }}", "2": "dinner on Thursday?", "3": "button:YES", "4": "button:NO"}
 _BUTTONS = [{"label": "I will come", "reply": "YES"}]
-DINNER: Mapping[str, Any] = {
+DINNER: dict[str, Any] = {
     "title": "Dinner",
     "texts": {
         "en": {
