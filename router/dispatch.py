@@ -39,6 +39,9 @@ PATIENCE = 10.0
 POLL = 1.5
 """Seconds between looks for work; signals shorten it (rule 11)."""
 
+SLOW_REST = 15.0
+"""Seconds for which a sender whose answers took longer than `SLOW` is spared where others can send in its place."""
+
 GLANCE = 1.0
 """Seconds between looks for a batch of a more urgent lane while one is being sent."""
 
@@ -72,7 +75,6 @@ class Dispatcher:
         self._requests = requests
         self._lanes = lanes
         self._pace = float(requests)
-        self._slowest: dict[Sender, float] = {}
         self._without_limits = False
         self.hands = Hands(runtime, pool, requests=requests)
         self.stopping = asyncio.Event()
@@ -152,7 +154,8 @@ class Dispatcher:
     def _learn(self, handed: Handed) -> None:
         """Without a rate of ours, claim what a second sends: enough to commit in bulk, little to be unsure of."""
         tried = sum(outcome.was_tried for outcome in handed.outcomes)
-        self._slowest |= handed.slowest
+        for sender, seconds in handed.slowest.items():
+            sender.slow_until = time.monotonic() + SLOW_REST if seconds > SLOW else 0.0
         self._pace = max(self._requests, min(MOST, tried / max(handed.took, 0.001)))
 
     # ── tokens ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -162,15 +165,19 @@ class Dispatcher:
         grants = Grants()
         if self.stopping.is_set():
             return grants
-        now = self._runtime.clock()
+        now, moment = self._runtime.clock(), time.monotonic()
         alive = self._pool.alive(now)
-        for sender in alive:
+        # While one is paused or slow the others take its people: a claim ends with its slowest answer.
+        ready = [
+            sender
+            for sender in alive
+            if moment >= sender.slow_until and not self._runtime.limits.is_paused(sender.bucket.name)
+        ]
+        for sender in ready or alive:
             rate = sender.rules.rate
-            wanted = max(1, min(MOST, int(rate * AHEAD if rate else self._pace)) // len(alive))
-            if self._slowest.get(sender, 0.0) > SLOW:
+            wanted = max(1, min(MOST, int(rate * AHEAD if rate else self._pace)) // len(ready or alive))
+            if moment < sender.slow_until:
                 wanted = 1  # rule 8
-            if self._runtime.limits.is_paused(sender.bucket.name) and len(alive) > 1:
-                continue  # the others take its people meanwhile
             wanted = min(sender.standing.may_send(wanted, now), MOST - grants.total)
             if wanted > 0:
                 grants.add(sender, (await self._ask(sender, wanted)).granted)

@@ -32,6 +32,8 @@ class Sender:
     adapter: Channel
     rules: ChannelRules
     standing: Standing
+    slow_until: float = 0.0
+    """Monotonic seconds until which its people go to others of the pool, because its answers took too long."""
     bucket: Bucket = field(init=False)
     label: str = field(init=False)
     """``main``, or ``main/+12025550100``: as attempts and the operator know it."""

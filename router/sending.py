@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -115,7 +116,7 @@ class Hands:
             for place, letter in enumerate(letters)
             if letter.text is None and letter.allow.address.value.startswith(daily.prefix)
         ]
-        wanted = _share(len(counted), daily.share, self._pool.senders)
+        wanted = math.ceil(len(counted) * daily.share)
         if not wanted:
             return letters
         name = f"{self._pool.name}/daily"
@@ -212,8 +213,3 @@ def _result_of(error: SendError | None, seconds: float) -> Result:
     if failed and error is not None and error.failure is FailureClass.TRANSPORT:
         return Result.FAILED
     return Result.SLOW if seconds > SLOW else Result.WELL
-
-
-def _share(count: int, share: float, senders: Sequence[Sender]) -> int:
-    """How many of `count` are expected to fall under the allowance, rounded up."""
-    return -int(-count * share // 1) if senders else 0

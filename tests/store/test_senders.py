@@ -272,6 +272,18 @@ async def test_weight_moves_away_from_a_slow_account_and_drifts_back(
             await movement.until(lambda: _weighs(movement, lambda main, other: main == other == 1.0))
 
 
+async def test_an_account_that_hangs_does_not_hold_up_the_other(
+    open_movement: Open, spare: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    be_impatient(monkeypatch, 2.5)  # long enough to count as slow (rule 8)
+    async with open_movement(environment=sms_of(spare)) as movement:
+        movement.sandbox.turn(timeout_after_accept=1)
+        await movement.add_members(120)
+        await movement.launch()
+        async with working(movement):
+            await movement.until(lambda: len(spare.memory.accepted) > 40, 20)
+
+
 async def _weighs(movement: Movement, rule: Callable[[float, float], bool]) -> bool:
     main, other = await sender_row(movement), await sender_row(movement, "spare")
     return main is not None and other is not None and rule(main.weight, other.weight)
