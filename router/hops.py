@@ -17,7 +17,7 @@ from router.core.delivery import Next, Step
 from router.core.model import CampaignStatus, DeliveryStatus, Lane
 from router.core.purse import EMPTY
 from router.core.routing import Deliver, recipient_of, route
-from router.fanout import house_of, plan_of
+from router.plans import house_of, plan_of, thread_of
 from router.runtime import Runtime
 from router.store.batches import queue_alone
 from router.store.budgets import lock_budgets, write_budgets
@@ -65,7 +65,15 @@ async def take_next_hop(
     else:
         without = tried
         earliest = now
-    plan = plan_of(runtime, ask, campaign.id, earliest=earliest, expires_at=campaign.expires_at)
+    plan = plan_of(
+        runtime,
+        ask,
+        campaign.id,
+        earliest=earliest,
+        expires_at=campaign.expires_at,
+        thread=await thread_of(connection, ask),
+        raised=campaign.raised_until is not None and now < campaign.raised_until,
+    )
     holder = person.household_id or person.id
     costs = not plan.kind.is_service
     purse = (await lock_budgets(connection, [holder])).get(holder, EMPTY) if costs else EMPTY
@@ -92,6 +100,7 @@ async def take_next_hop(
         lane=int(failed.lane),
         at=to_ms(verdict.not_before),
         costs=costs,
+        trace=verdict.trace,
     )
     if costs:
         booked = budget.book(

@@ -32,6 +32,13 @@ _FIXED_ONCE_LAUNCHED = (
     "starts_at",
     "starts_at_local",
     "urgent",
+    "purpose",
+    "follows",
+    "asks_permission",
+    "alert",
+    "tonight",
+    "second",
+    "hold_out",
 )
 
 
@@ -115,7 +122,7 @@ def expiry_of(runtime: Runtime, ask: Ask, starts_at: datetime) -> datetime:
     if ask.starts_at_local is not None:
         # The last clocks to strike the hour are twelve hours behind UTC.
         last_start = max(starts_at, ask.starts_at_local.replace(tzinfo=starts_at.tzinfo) + timedelta(hours=12))
-    lives_until = last_start + timedelta(hours=life.urgent_hours if ask.urgent else life.normal_hours)
+    lives_until = last_start + timedelta(hours=life.urgent_hours if ask.is_urgent else life.normal_hours)
     return min(lives_until, ask.deadline) if ask.deadline is not None else lives_until
 
 

@@ -62,7 +62,7 @@ class Writer:
             Picture(url=ask.picture.url, alt=ask.picture.alt) if ask.picture is not None and spec.media else None
         )
         self._is_ask = not ask.kind.is_service
-        self._urgent = ask.urgent
+        self._urgent = ask.is_urgent
         self._topic = f"ask{campaign_id}"
 
     def write(self, letter: Letter, now: datetime, *, sender: str = "") -> OutboundMessage:

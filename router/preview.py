@@ -21,9 +21,10 @@ from router.core.purse import EMPTY, Purse
 from router.core.routing import Deliver, route
 from router.core.sms import count_segments
 from router.core.tone import ToneFinding, find_tone
-from router.fanout import RANGE, house_of, plan_of
+from router.fanout import RANGE
 from router.launch import expiry_of
 from router.letters import Letter, Writer
+from router.plans import house_of, plan_of, thread_of
 from router.runtime import Runtime
 from router.store.audience import audience_of
 from router.store.bulk import in_numbers, numbers
@@ -72,7 +73,9 @@ async def preview_campaign(runtime: Runtime, campaign_id: int, *, now: datetime)
 async def preview_ask(runtime: Runtime, ask: Ask, *, now: datetime) -> Preview:
     """A dry run of an ask that need not be saved."""
     starts_at = max(now, ask.starts_at or now)
-    plan = plan_of(runtime, ask, 0, earliest=starts_at, expires_at=expiry_of(runtime, ask, starts_at))
+    async with runtime.store.read() as connection:
+        thread = await thread_of(connection, ask)
+    plan = plan_of(runtime, ask, 0, earliest=starts_at, expires_at=expiry_of(runtime, ask, starts_at), thread=thread)
     where = audience_of(ask, dialect=runtime.store.dialect)
     house = house_of(runtime)
     count = _Count(runtime, ask, now)

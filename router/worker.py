@@ -13,11 +13,12 @@ from datetime import datetime
 
 from sqlalchemy import text
 
+from router.competing import next_route
 from router.core.channel import Listening
 from router.core.errors import Unavailable
 from router.core.standing import rebalance
 from router.dispatch import BLASTS, POLL, REPLIES, Dispatcher
-from router.fanout import next_route, route_range_of
+from router.fanout import route_range_of
 from router.guard import Guard
 from router.launch import finish_done_campaigns, start_due_campaigns
 from router.letters import Writers

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NaiveDatetime, model_validator
 
 from router.core.audience import Everyone, Filter, Number, check_size
-from router.core.model import AskKind
+from router.core.model import AskKind, Purpose
 
 LOCALE = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
 ANY_CHANNEL = "default"
@@ -41,6 +42,50 @@ class AskPicture(BaseModel):
     url: Annotated[str, Field(max_length=1_000, pattern=r"^https?://[^\s]+$")]
     alt: Annotated[str, Field(min_length=1, max_length=400)]
     """What it shows, for those who cannot see it."""
+
+
+class WaterfallStep(BaseModel):
+    """How long to wait on one channel, and what ends the waiting well."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    channel: Annotated[str, Field(min_length=1, max_length=20)]
+    wait_minutes: Annotated[int | None, Field(ge=1, le=7 * 24 * 60)] = None
+    """The provider may try for so long; the policy's wait where it is left out."""
+    success: Literal["delivered", "acted"] = "delivered"
+    """``delivered``: the next channel only once non-delivery is proven. ``acted``: also where nobody acted in time,
+    once, and it costs contact budget."""
+
+
+class Goal(BaseModel):
+    """What the ask is meant to reach, measured by the actions it brings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    measure: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+    """The kind of action that counts: ``yes``, ``signed``, ``gave``, ``host`` …"""
+    target: Annotated[int | None, Field(ge=1, le=10**12)] = None
+    """How many of them; with `currency` how much, in whole units of it."""
+    currency: Annotated[str, Field(pattern=r"^([A-Z]{3})?$")] = ""
+    places: Annotated[
+        dict[Annotated[str, Field(min_length=1, max_length=200)], Annotated[int, Field(ge=1)]], Field(max_length=1000)
+    ] = {}
+    """Or one target for each place, as `member.place` names it."""
+
+    @model_validator(mode="after")
+    def _has_one_target(self) -> Goal:
+        if (self.target is None) == (not self.places):
+            raise ValueError("a goal has either a target or places with a target each")
+        return self
+
+
+class Spend(BaseModel):
+    """At most so much money."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    amount: Annotated[float, Field(gt=0, le=10**9, strict=False)]
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
 
 
 class Text(BaseModel):
@@ -83,6 +128,26 @@ class Ask(BaseModel):
     """Also post it in the chats of groups with any of these tags; ``all`` for every group."""
     priority: Annotated[int, Field(ge=-10, le=10)] = 0
     """Of asks that compete for somebody's attention the higher one goes first. Lifts no cap."""
+    purpose: Annotated[Purpose, Field(strict=False)] = Purpose.GENERAL
+    follows: Number | None = None
+    """The campaign whose thread this belongs to: free for those who said YES to it (`core.attention.Thread`)."""
+    asks_permission: bool = False
+    """It only asks whether people still want to hear from us: the one ask that those who fell silent get."""
+    alert: bool = False
+    """To those who agreed to alerts: on all their channels at once, at any hour. Never for fundraising."""
+    tonight: bool = False
+    """The preset for an emergency: urgent, a ramp instead of a canary, short waits between channels."""
+    waterfall: Annotated[list[WaterfallStep], Field(max_length=20)] = []
+    """The order of channels after the member's own, and how long to wait on each."""
+    goal: Goal | None = None
+    stop_at_goal: bool = False
+    """Once the goal is met, whoever was not asked yet is left in peace."""
+    spend_limit: Spend | None = None
+    """It pauses before it costs more."""
+    second: dict[Annotated[str, Field(pattern=LOCALE)], dict[str, Text]] = {}
+    """A second text for half of the people, to be compared; same shape as `texts`."""
+    hold_out: bool = False
+    """Leave some out by lot, to learn what blasts really change."""
     urgent: bool = False
     """Goes in the urgent lane and lives 6 h instead of 72 h. Lifts no cap and no consent."""
     deadline: Annotated[AwareDatetime | None, Field(strict=False)] = None
@@ -108,7 +173,39 @@ class Ask(BaseModel):
         if self.about_versions and self.kind is not AskKind.CORRECTION:
             raise ValueError("about_versions goes with a correction only")
         check_size(self.audience)
+        for sentence in self._contradictions():
+            raise ValueError(sentence)
         return self
+
+    def _contradictions(self) -> Iterator[str]:
+        """What cannot be meant, in one sentence each."""
+        owed = self.purpose.is_owed or self.kind.is_service
+        named = [step.channel for step in self.waterfall]
+        if twice := next((name for name in named if named.count(name) > 1), ""):
+            yield f"waterfall names {twice} twice; each channel has one step"
+        if self.channels and (unknown := next((name for name in named if name not in self.channels), "")):
+            yield f"waterfall has a step for {unknown}, which channels leaves out"
+        if self.stop_at_goal and self.goal is None:
+            yield "stop_at_goal needs a goal with a measure and a target"
+        if self.stop_at_goal and owed:
+            yield "everybody is owed a ballot, a meeting, a notice and a service message: no goal stops them"
+        if self.alert and self.purpose is Purpose.FUNDRAISING:
+            yield "an alert is never for fundraising"
+        if self.tonight and self.deadline is None:
+            yield "tonight needs a deadline"
+        if self.hold_out and (owed or self.alert):
+            yield "nobody is held out of a ballot, a meeting, a notice, an alert or a service message"
+        if self.follows is not None and self.kind is not AskKind.ASK:
+            yield "only an ask can follow a campaign; other kinds cost nothing anyway"
+        if self.asks_permission and self.kind is not AskKind.ASK:
+            yield "asks_permission goes with an ask only"
+        if missing := next((name for name in self.second if name not in self.texts), ""):
+            yield f"second has words in {missing!r}, texts has none to compare them with"
+
+    @property
+    def is_urgent(self) -> bool:
+        """Urgent by itself, as an alert, or by the preset for tonight."""
+        return self.urgent or self.alert or self.tonight
 
     @property
     def is_answerable(self) -> bool:

@@ -48,12 +48,17 @@ class Reason(StrEnum):
     NO_TEMPLATE = "no_template"
     CHANNEL_RULES = "channel_rules"
     CAP = "cap"
+    OUTRANKED = "outranked"
     DIAL = "dial"
     PAUSED = "paused"
     NEWCOMER = "newcomer"
     SILENT = "silent"
     LET_GO = "let_go"
     DUPLICATE = "duplicate"
+    HELD_OUT = "held_out"
+    GOAL_MET = "goal_met"
+    ACTED = "acted"
+    TOO_SLOW = "too_slow"
     QUIET_HOURS = "quiet_hours"
     NOT_SIGNED_UP = "not_signed_up"
     ERASED = "erased"
@@ -88,6 +93,11 @@ _SENTENCES: Mapping[Reason, str] = {
     Reason.NEWCOMER: Refusal.NEWCOMER.sentence,
     Reason.SILENT: Refusal.SILENT.sentence,
     Reason.LET_GO: Refusal.LET_GO.sentence,
+    Reason.OUTRANKED: "Something more urgent needed your attention in its place.",
+    Reason.HELD_OUT: "You were left out of this one by lot, so that we learn what our messages really change.",
+    Reason.GOAL_MET: "Enough people had already acted, so we left you in peace.",
+    Reason.ACTED: "You had already acted, so there was nothing more to ask.",
+    Reason.TOO_SLOW: "It could not have reached you in time on any channel of yours.",
     Reason.DUPLICATE: "This message already went to the same phone or mailbox.",
     Reason.QUIET_HOURS: "It would only have reached you in your quiet hours, after it had lost its use.",
     Reason.NOT_SIGNED_UP: "This message was only for those who had signed up.",
@@ -144,6 +154,22 @@ class AskKind(StrEnum):
         return self is not AskKind.ASK
 
 
+class Purpose(StrEnum):
+    """What an ask is for, where law or fairness make a difference."""
+
+    GENERAL = "general"
+    FUNDRAISING = "fundraising"
+    """Stricter hours in some states (FACTS.md 4.1); never an alert."""
+    BALLOT = "ballot"
+    MEETING = "meeting"
+    NOTICE = "notice"
+
+    @property
+    def is_owed(self) -> bool:
+        """Everybody whom it concerns is owed it: no goal stops it, and nobody is held out of it."""
+        return self in (Purpose.BALLOT, Purpose.MEETING, Purpose.NOTICE)
+
+
 class ConsentState(StrEnum):
     """What a member's latest word about one address on one channel amounts to."""
 
@@ -191,6 +217,12 @@ class Address:
     rank: int = 0
     account: str = ""
     last_inbound_at: datetime | None = None
+    answers: int = 0
+    """How many answers and actions came by it."""
+    failures: int = 0
+    """So often in a row it was out of reach."""
+    alerts: bool = False
+    """Its owner agreed to alerts there: at any hour, and on all such addresses at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +249,8 @@ class Member:
     erased: bool = False
     signed_up: bool = True
     """Whether this member acted on the campaign that a service message is about; True where that does not matter."""
+    said_yes: bool = False
+    """To the campaign that the ask follows."""
     attributes: Mapping[str, str] = field(default_factory=dict)
     addresses: tuple[Address, ...] = ()
     purse: Purse = EMPTY

@@ -11,6 +11,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from router.core.budget_limits import BudgetRules, rules_of
 from router.core.budget_policy import BudgetSection
 from router.core.errors import BadInput
+from router.core.launch_policy import (
+    ComparisonPolicy,
+    GuardPolicy,
+    HoldOutPolicy,
+    LaunchPolicy,
+    SpendPolicy,
+    SurgePolicy,
+    Wait,
+)
 
 
 class _Section(BaseModel):
@@ -22,13 +31,6 @@ class LifetimePolicy(_Section):
 
     normal_hours: Annotated[int, Field(ge=1, le=24 * 30)]
     urgent_hours: Annotated[int, Field(ge=1, le=24 * 7)]
-
-
-class LaunchPolicy(_Section):
-    """What happens between the launch and the first message."""
-
-    undo_seconds: Annotated[int, Field(ge=0, le=3600)]
-    """Nothing leaves for so long after a launch, so that it can be taken back."""
 
 
 class RetryPolicy(_Section):
@@ -67,15 +69,6 @@ class BreakerPolicy(_Section):
     """How often weights that moved go one step back."""
 
 
-class GuardPolicy(_Section):
-    """When a campaign stops itself."""
-
-    content_refusals: Annotated[float, Field(gt=0, le=1, strict=False)]
-    """So large a share of its last messages refused for their words …"""
-    of_last: Annotated[int, Field(ge=1, le=100_000)]
-    """… among so many."""
-
-
 class Policy(_Section):
     """All of ``config/policy.toml``."""
 
@@ -85,6 +78,12 @@ class Policy(_Section):
     retry: RetryPolicy
     breaker: BreakerPolicy
     guard: GuardPolicy
+    spend: SpendPolicy
+    waits: Mapping[str, Wait]
+    """channel → how long it is waited for before the next one's turn; ``default`` for the others."""
+    surge: SurgePolicy
+    hold_out: HoldOutPolicy
+    comparison: ComparisonPolicy
     stop_covers: Mapping[str, list[str]]
     """channel → the channels that a STOP there silences too."""
 

@@ -10,7 +10,7 @@ from router.core import budget, consent
 from router.core.attention import ANYBODY, BudgetAsk, Dial, Recipient, Refusal
 from router.core.budget_limits import BudgetRules
 from router.core.consent import Allow
-from router.core.model import Address, AskKind, Member, Reason
+from router.core.model import Address, AskKind, Member, Purpose, Reason
 from router.core.quiet_hours import QuietHours
 
 _SERVICE_FOR_THOSE_WHO_SIGNED_UP = frozenset({AskKind.REMINDER, AskKind.MOVED, AskKind.CANCELLED, AskKind.RECEIPT})
@@ -35,6 +35,11 @@ class Plan:
     """How lately that is (FACTS.md 1.2, service window)."""
     earliest: datetime
     expires_at: datetime
+    purpose: Purpose = Purpose.GENERAL
+    alert: bool = False
+    """To all addresses at once whose owners agreed to alerts, at any hour."""
+    order: tuple[str, ...] = ()
+    """Channels in the order of the ask's waterfall, which comes after the member's own."""
     starts_at_local: datetime | None = None
     """Naive: the hour on each member's own clock before which nothing comes."""
 
@@ -53,6 +58,10 @@ class Deliver:
 
     address: Address
     not_before: datetime
+    trace: str = ""
+    """How it came to this, for `core.trace`."""
+    also: tuple[Address, ...] = ()
+    """An alert goes to these as well, at the same moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +69,7 @@ class Hold:
     """Send nothing, for this reason."""
 
     reason: Reason
+    trace: str = ""
 
 
 _TELLING: Mapping[Reason, int] = {
@@ -67,6 +77,7 @@ _TELLING: Mapping[Reason, int] = {
     for place, reason in enumerate(
         (
             Reason.CAP,
+            Reason.OUTRANKED,
             Reason.DIAL,
             Reason.PAUSED,
             Reason.NEWCOMER,
@@ -88,11 +99,18 @@ _TELLING: Mapping[Reason, int] = {
 
 
 def route(
-    member: Member, plan: Plan, house: House, *, now: datetime, without: Set[int] = frozenset()
+    member: Member,
+    plan: Plan,
+    house: House,
+    *,
+    now: datetime,
+    without: Set[int] = frozenset(),
+    full: Set[str] = frozenset(),
 ) -> Deliver | Hold:
     """Decide for one member: the first address in their own order that may and can be written to in time.
 
-    `member.addresses` come in the member's order of preference. `without` names addresses already tried (a fallback).
+    `member.addresses` come in the member's order of preference. `without` names addresses already tried (a fallback),
+    `full` the channels that cannot take one more in time.
     """
     if member.erased:
         return Hold(Reason.ERASED)
@@ -145,9 +163,15 @@ def recipient_of(member: Member, house: House, now: datetime) -> Recipient:
     joined = member.joined_at
     if joined is not None and now - joined > timedelta(milliseconds=house.budget.newcomer_ms):
         joined = None  # that is over, and most people are like this
-    if joined is None and member.dial is Dial.EVERYTHING and member.paused_until is None:
+    if joined is None and not member.said_yes and member.dial is Dial.EVERYTHING and member.paused_until is None:
         return ANYBODY
-    return Recipient(dial=member.dial, paused_until=member.paused_until, joined_at=joined, joined_by=member.joined_by)
+    return Recipient(
+        dial=member.dial,
+        paused_until=member.paused_until,
+        joined_at=joined,
+        joined_by=member.joined_by,
+        said_yes=member.said_yes,
+    )
 
 
 def _barrier(address: Address, plan: Plan, now: datetime) -> Reason | None:

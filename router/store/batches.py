@@ -26,10 +26,16 @@ LEASE_MS = 30_000
 
 
 BATCH_COLUMNS = (
-    "id", "month", "campaign_id", "channel", "account", "lane", "first_id", "last_id", "open", "not_before", "epoch",
-    "leased_until",
+    "id", "month", "campaign_id", "channel", "account", "lane", "stage", "first_id", "last_id", "open", "not_before",
+    "epoch", "leased_until",
 )  # fmt: skip
 """What a new batch is made of; it belongs to nobody yet."""
+
+
+_QUEUED_COLUMNS = (
+    "month", "id", "campaign_id", "member_id", "channel", "hop", "address_id", "status", "not_before", "costs", "trace",
+    "variant",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +95,8 @@ async def lease_batch(
                 " FROM batch b JOIN campaign c ON c.id = b.campaign_id"
                 f" WHERE b.open AND b.channel IN ({', '.join(':' + name for name in names)})"
                 f" AND b.not_before <= :now AND b.leased_until < {clock} AND c.status = :status"
-                f" AND b.lane BETWEEN :first_lane AND :last_lane{only}"
-                f" ORDER BY b.lane, b.not_before, b.id LIMIT 1{for_update(connection, 'b', skip_locked=True)}"
+                f" AND b.lane BETWEEN :first_lane AND :last_lane AND b.stage <= c.stage{only}"
+                f" ORDER BY b.lane, b.stage, b.not_before, b.id LIMIT 1{for_update(connection, 'b', skip_locked=True)}"
             ),
             {
                 **names,
@@ -131,7 +137,7 @@ async def is_outranked(connection: AsyncConnection, leased: Batch, *, first_lane
         text(
             "SELECT 1 FROM batch b JOIN campaign c ON c.id = b.campaign_id"
             " WHERE b.open AND b.channel = :channel AND b.lane >= :first AND b.lane < :lane"
-            " AND b.account IN ('', :account) AND b.not_before <= :now"
+            " AND b.account IN ('', :account) AND b.not_before <= :now AND b.stage <= c.stage"
             f" AND b.leased_until < {now_ms_sql(connection.dialect.name)} AND c.status = 'running' LIMIT 1"
         ),
         {
@@ -182,20 +188,22 @@ async def queue_alone(
     lane: int,
     at: int,
     costs: bool,
+    trace: str = "",
+    variant: int = 0,
 ) -> int:
     """Queue one delivery in a batch of its own (a further hop, an answer); returns its number. Uses two of `ids`."""
     number, batch_id = ids[0], ids[1]
     await insert_rows(
         connection,
         delivery,
-        ("month", "id", "campaign_id", "member_id", "channel", "hop", "address_id", "status", "not_before", "costs"),
-        [(month, number, campaign_id, member_id, channel, hop, address_id, "queued", at, costs)],
+        _QUEUED_COLUMNS,
+        [(month, number, campaign_id, member_id, channel, hop, address_id, "queued", at, costs, trace, variant)],
     )
     await insert_rows(
         connection,
         batch,
         BATCH_COLUMNS,
-        [(batch_id, month, campaign_id, channel, account, lane, number, number, True, at, 0, 0)],
+        [(batch_id, month, campaign_id, channel, account, lane, 0, number, number, True, at, 0, 0)],
     )
     return number
 

@@ -29,6 +29,11 @@ class CampaignRow:
     text_version: int
     starts_at: datetime | None
     expires_at: datetime | None
+    stage: int = 99
+    """Batches up to this one may leave."""
+    recipients: int = 0
+    raised_until: datetime | None = None
+    """Until then a second approver has raised the contact budget to its ceiling for it."""
 
     @property
     def is_alive(self) -> bool:
@@ -44,7 +49,8 @@ async def lock_campaign(
     row = (
         await connection.execute(
             text(
-                "SELECT id, month, kind, status, epoch, text_version, starts_at, expires_at"
+                "SELECT id, month, kind, status, epoch, text_version, starts_at, expires_at, stage, recipients,"
+                " raised_until"
                 f" FROM campaign WHERE id = :id{lock}"
             ),
             {"id": campaign_id},
@@ -61,6 +67,9 @@ async def lock_campaign(
         text_version=row.text_version,
         starts_at=None if row.starts_at is None else from_ms(row.starts_at),
         expires_at=None if row.expires_at is None else from_ms(row.expires_at),
+        stage=row.stage,
+        recipients=row.recipients,
+        raised_until=None if row.raised_until is None else from_ms(row.raised_until),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, select, text
@@ -13,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from router.core.attention import Dial
 from router.core.model import Address, AddressState, ConsentState, Member
 from router.store.bulk import in_numbers, numbers
-from router.store.tables import from_ms, member
+from router.store.tables import from_ms, member, to_ms
 
 _STATES = {state.value: state for state in AddressState}
 _CONSENTS = {state.value: state for state in ConsentState}
@@ -89,13 +90,16 @@ async def read_addresses(connection: AsyncConnection, member_ids: Sequence[int])
     rows = await connection.execute(
         text(
             "SELECT a.member_id, a.id, a.channel, a.value, a.hash, a.state, a.consent, a.rank, a.account,"
-            " a.last_inbound_at, s.reason"
+            " a.last_inbound_at, a.answers, a.failures, a.alerts, s.reason"
             " FROM address a LEFT JOIN suppression s ON s.address_hash = a.hash AND s.channel = a.channel"
             f" WHERE a.member_id {in_numbers(connection, 'ids')} ORDER BY a.member_id, a.rank, a.id"
         ),
         {"ids": numbers(connection, member_ids)},
     )
-    for member_id, number, channel, value, hash_, state, consent, rank, account, wrote, suppressed in rows:
+    for (
+        member_id, number, channel, value, hash_, state, consent, rank, account, wrote, answers, failures, alerts,
+        suppressed,
+    ) in rows:  # fmt: skip
         found[member_id].append(
             Address(
                 id=number,
@@ -108,6 +112,9 @@ async def read_addresses(connection: AsyncConnection, member_ids: Sequence[int])
                 rank=rank,
                 account=account,
                 last_inbound_at=None if wrote is None else from_ms(wrote),
+                answers=answers,
+                failures=failures,
+                alerts=bool(alerts),
             )
         )
     return found
@@ -117,3 +124,27 @@ def read_attributes(stored: Any) -> dict[str, str]:
     """Free attributes as raw SQL returns them: text on SQLite, text or a dict on PostgreSQL."""
     loaded = json.loads(stored) if isinstance(stored, str) else stored
     return loaded if isinstance(loaded, dict) else {}
+
+
+async def last_actions(connection: AsyncConnection, member_ids: Sequence[int], *, since: datetime) -> dict[int, int]:
+    """When each of these members last acted since then, in ms since 1970 UTC; who only opened a link did not act."""
+    rows = await connection.execute(
+        text(
+            f"SELECT member_id, max(at) FROM action WHERE member_id {in_numbers(connection, 'ids')}"
+            " AND at >= :since AND kind NOT IN ('click', 'no') GROUP BY member_id"
+        ),
+        {"ids": numbers(connection, sorted(member_ids)), "since": to_ms(since)},
+    )
+    return {member_id: int(at) for member_id, at in rows}
+
+
+async def who_said_yes(connection: AsyncConnection, member_ids: Sequence[int], campaign_id: int) -> set[int]:
+    """Those of these members who said YES to a campaign, or did what it asked."""
+    rows = await connection.execute(
+        text(
+            f"SELECT DISTINCT member_id FROM action WHERE member_id {in_numbers(connection, 'ids')}"
+            " AND campaign_id = :campaign AND kind NOT IN ('click', 'no')"
+        ),
+        {"ids": numbers(connection, sorted(member_ids)), "campaign": campaign_id},
+    )
+    return set(rows.scalars())

@@ -30,6 +30,10 @@ class Moves:
         """`n` deliveries went from here."""
         self._by[campaign, channel, status.value, reason or ""] -= n
 
+    def update(self, other: Moves) -> None:
+        """These, too."""
+        self._by.update(other._by)
+
     async def write(self, connection: AsyncConnection) -> None:
         """Apply them, in one order for everybody so that nobody deadlocks."""
         rows = [(*place, n) for place, n in sorted(self._by.items()) if n]

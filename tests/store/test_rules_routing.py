@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from router.competing import next_route
 from router.core.model import DeliveryRef
-from router.fanout import next_route, route_range_of
+from router.fanout import route_range_of
 from router.launch import cancel_campaign, pause_campaign, resume_campaign
 from router.store.engine import Store
 from tests.support.ledger import Ledger

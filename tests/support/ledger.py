@@ -11,13 +11,14 @@ from sqlalchemy import text
 
 from channels.email import EmailChannel
 from channels.sms import SmsChannel
+from router.competing import next_route
 from router.core.address import address_hash
 from router.core.ask import Ask
 from router.core.channel import ChannelSpec, Health, HttpRequest, OutboundMessage, Receipt, Received, Sent, Wire
 from router.core.model import DeliveryRef, DeliveryStatus
 from router.core.rates import ChannelRules
 from router.dispatch import Dispatcher
-from router.fanout import next_route, route_range_of
+from router.fanout import route_range_of
 from router.guard import Guard
 from router.launch import approve_campaign, finish_done_campaigns, launch_campaign, save_campaign, start_due_campaigns
 from router.letters import Writers

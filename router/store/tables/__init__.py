@@ -18,8 +18,10 @@ from router.store.tables.messages import (
     delivery,
     inbound,
     parked_receipt,
+    reaction,
     receipt,
     reply_text,
+    spending,
     tally,
 )
 from router.store.tables.office import (
@@ -63,10 +65,12 @@ __all__ = [
     "metadata",
     "notice",
     "parked_receipt",
+    "reaction",
     "receipt",
     "reply_text",
     "route_range",
     "sender",
+    "spending",
     "suppression",
     "tally",
     "to_ms",

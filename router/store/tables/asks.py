@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, ForeignKeyConstraint, Index, Integer, String, Table
+from sqlalchemy import JSON, BigInteger, Column, ForeignKeyConstraint, Index, Integer, SmallInteger, String, Table
 
 from router.store.tables.base import Id, Instant, metadata
 
@@ -25,6 +25,13 @@ campaign = Table(
     Column("expires_at", Instant, comment="nothing leaves after: the deadline and the time to live"),
     Column("finished_at", Instant),
     Column("pause_reason", String(400), nullable=False, server_default=""),
+    Column("recipients", BigInteger, nullable=False, server_default="0", comment="counted at its launch"),
+    Column("stage", SmallInteger, nullable=False, server_default="99", comment="batches up to this one may leave"),
+    Column("stage_since", Instant),
+    Column("goal_met_at", Instant),
+    Column("raised_by", String(200), comment="who raised the budget to its ceiling for it"),
+    Column("raised_reason", String(400), nullable=False, server_default=""),
+    Column("raised_until", Instant),
     Index("ix_campaign_status", "status"),
 )
 

@@ -28,6 +28,7 @@ batch = Table(
     Column("channel", String(20), nullable=False),
     Column("account", String(64), nullable=False, server_default="", comment="who must send it; '': any account"),
     Column("lane", SmallInteger, nullable=False),
+    Column("stage", SmallInteger, nullable=False, server_default="0", comment="leaves once its campaign is there"),
     Column("first_id", BigInteger, nullable=False),
     Column("last_id", BigInteger, nullable=False, comment="inclusive; all its deliveries lie between, and no others"),
     Column("open", Boolean, nullable=False),
@@ -63,6 +64,8 @@ delivery = Table(
     Column("sent_at", BigInteger, comment="ms"),
     Column("done_at", BigInteger, comment="ms; when the last receipt moved it"),
     Column("costs", Boolean, nullable=False, server_default=false(), comment="holds a slot of the contact budget"),
+    Column("trace", Text, nullable=False, server_default="", comment="core.trace"),
+    Column("variant", SmallInteger, nullable=False, server_default="0", comment="1: the ask's second text"),
     UniqueConstraint("month", "member_id", "campaign_id", "channel", "hop"),
     sqlite_with_rowid=False,
     comment="One campaign, one member, one channel, one hop",
@@ -149,6 +152,8 @@ action = Table(
     Column("source", String(40), nullable=False, comment="link | keyword | api"),
     Column("external_id", String(200), nullable=False, comment="the same action told twice counts once"),
     Column("at", Instant, nullable=False),
+    Column("amount", BigInteger, nullable=False, server_default="0", comment="minor units"),
+    Column("currency", String(3), nullable=False, server_default=""),
     UniqueConstraint("source", "external_id"),
     Index("ix_action_campaign_id", "campaign_id", "member_id"),
     Index("ix_action_member_id", "member_id"),
@@ -163,4 +168,25 @@ tally = Table(
     Column("reason", String(20), primary_key=True, comment="'' where there is none"),
     Column("count", BigInteger, nullable=False),
     comment="How many deliveries of a campaign stand where. Kept with the moves, last in each transaction",
+)
+
+reaction = Table(
+    "reaction",
+    metadata,
+    Column("campaign_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("channel", String(20), primary_key=True),
+    Column("kind", String(12), primary_key=True, comment="opt_out | complaint"),
+    Column("variant", SmallInteger, primary_key=True, autoincrement=False, server_default="0"),
+    Column("count", BigInteger, nullable=False),
+    comment="How many wanted silence after which campaign",
+)
+
+spending = Table(
+    "spending",
+    metadata,
+    Column("month", Integer, primary_key=True, autoincrement=False, comment="yyyymm of the sending"),
+    Column("campaign_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("currency", String(3), primary_key=True),
+    Column("micros", BigInteger, nullable=False, comment="millionths"),
+    comment="What was spent on sending. Kept with the moves, last in each transaction",
 )

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, Index, SmallInteger, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+)
 
 from router.store.tables.base import Id, Instant, metadata
 
@@ -56,6 +69,9 @@ address = Table(
     Column("last_inbound_at", BigInteger, comment="ms; when they last wrote from it"),
     Column("failures", SmallInteger, nullable=False, server_default="0", comment="out of reach so often in a row …"),
     Column("failing_since", BigInteger, comment="… since then, ms"),
+    Column("answers", Integer, nullable=False, server_default="0"),
+    Column("answered_at", BigInteger, comment="ms; the last answer or action"),
+    Column("alerts", Boolean, nullable=False, server_default=false(), comment="agreed to alerts at any hour"),
     Column("created_at", Instant, nullable=False),
     UniqueConstraint("member_id", "channel", "hash"),
     Index("ix_address_hash", "hash"),
