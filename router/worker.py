@@ -29,6 +29,7 @@ from router.runtime import Runtime
 from router.senders import Pool, pools_of
 from router.signals import Wake
 from router.stops import withdraw_batch
+from router.tending import stop_tending, tend
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,9 @@ HEED = 5.0
 
 GRACE = 10.0
 """Seconds after which a stopping worker leaves what is still in the air to its successor."""
+
+TEND = 1.0
+"""Seconds between looks at what running campaigns need (`router.tending`)."""
 
 SWEEP = 30.0
 """Seconds between looks for parked receipts and outcomes that will never be known."""
@@ -91,7 +95,7 @@ class Worker:
 
     async def run(self) -> None:
         """Run every loop until `stop`."""
-        loops: list[Callable[[], Awaitable[None]]] = [self._schedule, self._route, self._sweep, self._heed]
+        loops: list[Callable[[], Awaitable[None]]] = [self._schedule, self._route, self._sweep, self._heed, self._tend]
         loops += [dispatcher.run for dispatcher in self._dispatchers]
         self._tasks = [asyncio.ensure_future(loop()) for loop in loops]
         try:
@@ -170,6 +174,19 @@ class Worker:
             return settled > 0 or await close_unknowns(self._runtime, now=now) > 0
 
         await self._repeat(once, None, pause=SWEEP)
+
+    async def _tend(self) -> None:
+        owner = f"{self.owner}-tend"
+
+        async def once() -> bool:
+            changed = await tend(self._runtime, owner, now=self._runtime.clock())
+            if changed:
+                self._runtime.signals.wake()
+            return False
+
+        await self._repeat(once, None, pause=TEND)
+        with contextlib.suppress(Unavailable):
+            await stop_tending(self._runtime, owner)
 
     async def _heed(self) -> None:
         """Learn how other processes' senders do, and move weight between those of a pool."""

@@ -1,0 +1,29 @@
+"""What must be looked after every second while campaigns run, by one process at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from router.runtime import Runtime
+from router.store.leases import give_lease_back, take_lease
+
+LEASE = "tend"
+
+Task = Callable[..., Awaitable[int]]
+"""``async def task(runtime, *, now) -> int``: how much it changed."""
+
+TASKS: tuple[Task, ...] = ()
+"""In the order in which they run. Each reads first and writes only where there is something to do."""
+
+
+async def tend(runtime: Runtime, owner: str, *, now: datetime) -> int:
+    """Run every task, where no other process does; returns how much changed."""
+    if not await runtime.store.transact(lambda connection: take_lease(connection, LEASE, owner)):
+        return 0
+    return sum([await task(runtime, now=now) for task in TASKS])
+
+
+async def stop_tending(runtime: Runtime, owner: str) -> None:
+    """Leave it to another process at once."""
+    await runtime.store.transact(lambda connection: give_lease_back(connection, LEASE, owner))
