@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+from typing import cast
 
 import aiosmtplib
 
 from channels.email.codes import Stage, classify, enhanced_code
+from channels.email.session import Answer, LineLostError, Session
 from router.core.errors import FailureClass, NotSent, OutcomeUnknown, Refused, SendError, Throttled
 
 SEND_SECONDS = 8.0
@@ -47,7 +49,7 @@ class Pool:
         self._password = password
         self._local_name = local_name
         self._slots = asyncio.Semaphore(size)
-        self._idle: list[tuple[float, aiosmtplib.SMTP]] = []
+        self._idle: list[tuple[float, Session]] = []
         self._tls = tls
         self._closed = False
 
@@ -57,62 +59,66 @@ class Pool:
         try:
             async with asyncio.timeout(SEND_SECONDS), self._slots:
                 await self._deliver(attempt)
-        except (TimeoutError, aiosmtplib.SMTPException, OSError) as error:
+        except (TimeoutError, OSError) as error:
             raise _no_answer(error, attempt) from None
 
     async def check(self) -> None:
         """Connect and log in, and keep the connection. Raises as `deliver` does."""
-        client = await self._open()
-        self._idle.append((asyncio.get_running_loop().time(), client))
+        self._keep(await self._open())
 
     async def aclose(self) -> None:
         """Say goodbye on the connections that rest; those in use end with their message."""
         self._closed = True
         idle, self._idle = self._idle, []
-        for _, client in idle:
-            with contextlib.suppress(aiosmtplib.SMTPException, OSError):
-                await client.quit(timeout=1.0)
-            client.close()
+        for _, session in idle:
+            with contextlib.suppress(OSError):
+                async with asyncio.timeout(1.0):
+                    await session.ask(b"QUIT\r\n")
+            session.close()
 
     async def _deliver(self, attempt: _Attempt) -> None:
-        client = self._take()
-        fresh = client is None
+        session = self._take()
+        fresh = session is None
         clean = False
         try:
-            if client is None:
-                client = await self._open()
+            if session is None:
+                session = await self._open()
             try:
-                await attempt.mail(client)
-            except (Throttled, aiosmtplib.SMTPServerDisconnected):
+                await attempt.begin(session)
+            except (Throttled, LineLostError):
                 # A server may end a kept connection between two messages, with 421 or without a word.
                 # Nothing of this message was taken, so a new connection starts over.
-                if fresh or client.is_connected:
+                if fresh or session.is_open:
                     raise
-                client = await self._open()
-                await attempt.mail(client)
-            await attempt.rest(client)
+                session.close()
+                session = await self._open()
+                await attempt.begin(session)
+            await attempt.finish(session)
             clean = True
         except SendError:
-            clean = client is not None and client.is_connected and await _reset(client)
+            clean = session is not None and session.is_open and await _reset(session)
             raise
         finally:
-            if client is not None:
-                if clean and client.is_connected and not self._closed:
-                    self._idle.append((asyncio.get_running_loop().time(), client))
+            if session is not None:
+                if clean and session.is_open and not self._closed:
+                    self._keep(session)
                 else:
-                    client.close()
+                    session.close()
 
-    def _take(self) -> aiosmtplib.SMTP | None:
+    def _keep(self, session: Session) -> None:
+        self._idle.append((asyncio.get_running_loop().time(), session))
+
+    def _take(self) -> Session | None:
         """The connection that was used last, or None."""
         now = asyncio.get_running_loop().time()
         while self._idle:
-            since, client = self._idle.pop()
-            if client.is_connected and now - since < IDLE_SECONDS:
-                return client
-            client.close()
+            since, session = self._idle.pop()
+            if session.is_open and now - since < IDLE_SECONDS:
+                return session
+            session.close()
         return None
 
-    async def _open(self) -> aiosmtplib.SMTP:
+    async def _open(self) -> Session:
         if self._tls is None and self._security != "plain":
             self._tls = await asyncio.to_thread(ssl.create_default_context)
         client = aiosmtplib.SMTP(
@@ -140,8 +146,13 @@ class Pool:
             # Neither an answer nor a broken line: the server does not offer STARTTLS or a login that we know.
             client.close()
             raise Refused(FailureClass.SENDER_CONFIG, "unsupported", "no STARTTLS or no fitting login") from None
-        client.timeout = None  # from here on the limit over the whole message is the one that counts
-        return client
+        if client.transport is None:
+            raise NotSent(FailureClass.TRANSPORT, "connect")
+        return Session(
+            cast(asyncio.Transport, client.transport),
+            pipelining=client.supports_extension("pipelining"),
+            smtputf8=client.supports_extension("smtputf8"),
+        )
 
 
 class _Attempt:
@@ -153,46 +164,55 @@ class _Attempt:
         self._recipient = recipient
         self._message = message
 
-    async def mail(self, client: aiosmtplib.SMTP) -> None:
-        options: list[bytes] = []
+    async def begin(self, session: Session) -> None:
+        """The envelope, up to the server's word that it waits for the message."""
+        options = b""
         if not (self._sender.isascii() and self._recipient.isascii()):
-            if not client.supports_extension("smtputf8"):
+            if not session.smtputf8:
                 raise Refused(FailureClass.ADDRESS_DEAD, "5.6.7", "the server takes ASCII addresses only")
-            options = [b"SMTPUTF8", b"BODY=8BITMIME"]
-        answer = await client.execute_command(b"MAIL", b"FROM:<%b>" % self._sender.encode(), *options)
-        _expect(answer, 250, Stage.MAIL)
+            options = b" SMTPUTF8 BODY=8BITMIME"
+        answers = await session.ask(
+            b"MAIL FROM:<%b>%b\r\n" % (self._sender.encode(), options),
+            b"RCPT TO:<%b>\r\n" % self._recipient.encode(),
+            b"DATA\r\n",
+        )
+        codes = [answer.code for answer in answers]
+        if len(answers) == 3 and codes[2] == 354 and (codes[0] != 250 or codes[1] not in (250, 251)):
+            # RFC 2920, 3.1: a server may wait for a message to nobody; it gets an empty one, and refuses that.
+            session.write(b".\r\n")
+            await session.answer()
+        for answer, wanted, stage in zip(answers, _WANTED, _STAGES, strict=False):
+            _expect(answer, wanted, stage)
 
-    async def rest(self, client: aiosmtplib.SMTP) -> None:
-        answer = await client.execute_command(b"RCPT", b"TO:<%b>" % self._recipient.encode())
-        _expect(answer, 250 if answer.code != 251 else 251, Stage.RCPT)
-        _expect(await client.execute_command(b"DATA"), 354, Stage.DATA)
-        protocol = client.protocol
-        if protocol is None:
-            raise aiosmtplib.SMTPServerDisconnected("Connection lost")
-        # Not aiosmtplib's own data(): that runs three regular expressions over the whole message, and one cannot
-        # tell whether its error came before or after the message.
-        protocol.write(self._message.replace(b"\r\n.", b"\r\n..") + b".\r\n")
+    async def finish(self, session: Session) -> None:
+        """The message itself, and what the server says to it."""
+        session.write(self._message.replace(b"\r\n.", b"\r\n..") + b".\r\n")
         self.left = True
-        _expect(await protocol.read_response(), 250, Stage.DATA)
+        _expect(await session.answer(), (250,), Stage.DATA)
 
 
-async def _reset(client: aiosmtplib.SMTP) -> bool:
+_WANTED = ((250,), (250, 251), (354,))
+_STAGES = (Stage.MAIL, Stage.RCPT, Stage.DATA)
+
+
+async def _reset(session: Session) -> bool:
     """End the transaction that was refused; False where the connection is of no more use."""
     try:
-        await client.rset(timeout=1.0)
-    except (aiosmtplib.SMTPException, OSError):
+        async with asyncio.timeout(1.0):
+            [answer] = await session.ask(b"RSET\r\n")
+    except OSError:
         return False
-    return True
+    return answer.code == 250
 
 
-def _expect(answer: aiosmtplib.SMTPResponse, code: int, stage: Stage) -> None:
-    """Raise what an answer other than `code` means."""
-    if answer.code == code:
+def _expect(answer: Answer, wanted: tuple[int, ...], stage: Stage) -> None:
+    """Raise what an answer with none of the `wanted` codes means."""
+    if answer.code in wanted:
         return
     if not 400 <= answer.code < 600:
-        raise aiosmtplib.SMTPResponseException(answer.code, "")
-    evidence = enhanced_code(answer.message) or str(answer.code)
-    failure = classify(answer.code, answer.message, stage)
+        raise LineLostError
+    evidence = enhanced_code(answer.text) or str(answer.code)
+    failure = classify(answer.code, answer.text, stage)
     if failure is FailureClass.RATE:
         raise Throttled(evidence)
     raise Refused(failure, evidence)

@@ -30,6 +30,7 @@ SENTENCES = {
     554: "554 5.7.1 Refused by policy",
 }
 MAX_MAIL = 20_000_000
+_SMTPAPI = re.compile(rb"^x-smtpapi:\s*(\{(?:[^\r\n]|\r?\n[ \t])*\})\s*$", re.IGNORECASE | re.MULTILINE)
 _MESSAGE_ID = re.compile(rb"^message-id:\s*(<[^>\r\n]+>)", re.IGNORECASE | re.MULTILINE)
 _PLAIN_ADDRESS = re.compile(r"<([\w.+=-]{1,64}@[\w.-]{1,250})> *", re.ASCII)
 _ONE_CLICK = re.compile(r"<(https?://[^>\s]+)>")
@@ -57,6 +58,13 @@ class Mailboxes:
     def __init__(self, world: World, events: EventWebhook) -> None:
         self._world = world
         self._events = events
+
+    async def handle_EHLO(  # noqa: N802
+        self, server: MailClient, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        """Offer several commands in one go (RFC 2920), which aiosmtpd takes anyway."""
+        session.host_name = hostname
+        return [*responses[:-1], "250-PIPELINING", responses[-1]]
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd looks it up by this name
         self, server: MailClient, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -163,10 +171,11 @@ class Mailboxes:
 
 def _unique_arguments(head: bytes) -> dict[str, Any]:
     """The unique arguments in SendGrid's ``X-SMTPAPI`` header; empty where there is none or it is broken."""
-    if b"x-smtpapi" not in head.lower():
+    found = _SMTPAPI.search(head)
+    if found is None:
         return {}
     try:
-        header = json.loads(str(read_mail(head + b"\r\n\r\n").get("X-SMTPAPI", "")))
+        header = json.loads(found.group(1))
         return {str(name): str(value) for name, value in header["unique_args"].items()}
     except (ValueError, TypeError, KeyError, AttributeError):
         return {}

@@ -32,9 +32,9 @@ from tests.channels.contract.smtp_provider import CUT, HANG, Say, SmtpProvider
 from tests.channels.contract.table import NOW, WEBHOOK_URL
 
 
-@pytest.fixture
-async def server() -> AsyncIterator[SmtpProvider]:
-    server = SmtpProvider()
+@pytest.fixture(params=["one by one", "in one go", "in one go, lenient"])
+async def server(request: pytest.FixtureRequest) -> AsyncIterator[SmtpProvider]:
+    server = SmtpProvider(pipelining="in one go" in request.param, lenient="lenient" in request.param)
     await server.start()
     yield server
     await server.stop()

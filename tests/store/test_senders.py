@@ -236,14 +236,14 @@ async def test_a_sender_at_fault_rests_is_shown_and_comes_back_by_one_probe(
             await movement.until(lambda: _is(movement, second, {"delivered": 80}))
             await movement.until(lambda: _is(movement, third, {"delivered": 80}))
             assert refused() == before + 1, "one probe"
-            assert (await sender_row(movement)).until > resting.until
+            await movement.until(lambda: _rests(movement, lambda row: (row.until or 0) > resting.until))
 
             # Mended: the next probe closes it.
             movement.sandbox.turn(refuse={}, latency=0)
             jump(movement, timedelta(days=8))
             await settle(movement, await movement.launch())
             assert len(movement.sandbox.memory.accepted) >= 1
-            assert (await sender_row(movement)).state == "closed"
+            await movement.until(lambda: _rests(movement, lambda row: row.state == "closed"))
             assert await notices(movement, "sender") == {}
             await settle(movement, await movement.launch())
             assert len(movement.sandbox.memory.accepted) > 20, "it has its share again"
@@ -282,6 +282,10 @@ async def test_an_account_that_hangs_does_not_hold_up_the_other(
         await movement.launch()
         async with working(movement):
             await movement.until(lambda: len(spare.memory.accepted) > 40, 20)
+
+
+async def _rests(movement: Movement, rule: Callable[[Any], bool]) -> bool:
+    return rule(await sender_row(movement))
 
 
 async def _weighs(movement: Movement, rule: Callable[[float, float], bool]) -> bool:

@@ -30,9 +30,14 @@ class Mail:
 
 
 class SmtpProvider:
-    """Plays `Say` steps where they fit and remembers what was accepted and what was asked."""
+    """Plays `Say` steps where they fit and remembers what was accepted and what was asked.
 
-    def __init__(self) -> None:
+    With `pipelining` it takes several commands in one go; `lenient`, it also waits for a message to nobody (RFC 2920).
+    """
+
+    def __init__(self, *, pipelining: bool = False, lenient: bool = False) -> None:
+        self._offers = "250-PIPELINING\r\n" if pipelining else ""
+        self._lenient = lenient
         self.mails: list[Mail] = []
         self.lines: list[str] = []
         self.logins: list[bytes] = []
@@ -80,7 +85,7 @@ class SmtpProvider:
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
         async def answer(at: str, usual: str) -> bool:
-            """Send the scripted or the usual answer; True where it was the usual one."""
+            """Send the scripted or the usual answer; True where it was one of success."""
             step = next((step for step in self._steps if step.at == at), None)
             if step is not None:
                 self._steps.remove(step)
@@ -88,9 +93,10 @@ class SmtpProvider:
                     await reader.read()
                 if step.answer in (HANG, CUT):
                     raise _HangUpError
-            writer.write((usual if step is None else step.answer).encode() + b"\r\n")
+            said = usual if step is None else step.answer
+            writer.write(said.encode() + b"\r\n")
             await writer.drain()
-            return step is None
+            return said.startswith(("2", "3"))
 
         sender = recipient = ""
         await answer("GREETING", "220 mx.example.net ESMTP")
@@ -99,24 +105,34 @@ class SmtpProvider:
             self.lines.append(line)
             verb = line[:4].upper()
             if verb == "EHLO":
-                await answer("EHLO", "250-mx.example.net\r\n250-AUTH PLAIN\r\n250-8BITMIME\r\n250 SMTPUTF8")
+                await answer(
+                    "EHLO", f"250-mx.example.net\r\n{self._offers}250-AUTH PLAIN\r\n250-8BITMIME\r\n250 SMTPUTF8"
+                )
             elif verb == "AUTH":
                 self.logins.append(base64.b64decode(line.rpartition(" ")[2]))
                 await answer("AUTH", "235 2.7.0 welcome")
             elif verb == "MAIL":
                 if await answer("MAIL", "250 2.1.0 ok" if not sender else "503 5.5.1 nested MAIL command"):
                     sender = line.partition("<")[2].partition(">")[0]
+            elif verb == "RCPT" and not sender:
+                await answer("RCPT-LATE", "503 5.5.1 MAIL first")
             elif verb == "RCPT":
-                recipient = line.partition("<")[2].partition(">")[0]
-                await answer("RCPT", "250 2.1.5 ok")
+                found = line.partition("<")[2].partition(">")[0]
+                recipient = found if await answer("RCPT", "250 2.1.5 ok") else ""
+            elif verb == "DATA" and not recipient and not self._lenient:
+                await answer("DATA-LATE", "503 5.5.1 no valid recipients")
             elif verb == "DATA":
                 if await answer("DATA", "354 go ahead"):
-                    content = (await reader.readuntil(b"\r\n.\r\n"))[:-3].replace(b"\r\n..", b"\r\n.")
-                    if await answer("BODY", "250 2.0.0 queued"):
+                    content = b""
+                    while (part := await reader.readuntil(b"\r\n")) != b".\r\n":
+                        content += part.removeprefix(b".")
+                    if not recipient:
+                        await answer("BODY-LATE", "554 5.5.1 no valid recipients")
+                    elif await answer("BODY", "250 2.0.0 queued"):
                         self.mails.append(Mail(sender, recipient, content, number))
-                    sender = ""
+                    sender = recipient = ""
             elif verb == "RSET":
-                sender = ""
+                sender = recipient = ""
                 await answer("RSET", "250 2.0.0 ok")
             elif verb == "QUIT":
                 await answer("QUIT", "221 2.0.0 bye")
