@@ -10,7 +10,11 @@ from pathlib import Path
 from rich.console import Console
 
 from bench import harness, report
-from bench.rows import ROWS, Bench
+from bench.routing_rows import routing_rows
+from bench.rows import ROWS as FIRST_ROWS
+from bench.rows import Bench
+
+ROWS = {**FIRST_ROWS, "routing": routing_rows}
 
 
 def main() -> None:

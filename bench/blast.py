@@ -1,7 +1,7 @@
 """One complete blast by the shipped worker, in a process of its own: from the launch to the last committed outcome.
 
-The ledger has its members already. Everything is as shipped (``config/``), but for the rate of the channel, which
-the parent lifts, and the undo time. Prints one JSON line.
+The ledger has its members already. Everything is as shipped (``config/``), but for the rate of the channel and the
+stages, which the parent lifts, and the undo time. Prints one JSON line.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ async def blast(watch_unknown: bool) -> dict[str, object]:
     async with open_runtime(load_settings()) as runtime:
         now = datetime.now(UTC)
         campaign = await launch.save_campaign(runtime, Ask.model_validate(ASK), by="bench", now=now)
-        await launch.approve_campaign(runtime, campaign.id, by="bench", now=now)
+        await launch.approve_campaign(runtime, campaign.id, by="a second organizer", now=now)
         async with _watched(runtime, watch_unknown) as most_unknown:
             with Stopwatch() as watch:
                 await launch.launch_campaign(runtime, campaign.id, by="bench", now=now, undo_seconds=0)

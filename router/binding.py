@@ -9,6 +9,7 @@ from sqlalchemy import insert, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.address import address_hash
+from router.core.model import UNRANKED
 from router.runtime import Runtime
 from router.store.tables import address, consent
 
@@ -46,7 +47,8 @@ async def bind_address(
         {"member": member_id, "channel": channel, "hash": hash_},
     )
     await connection.execute(
-        text("UPDATE address SET rank = rank + 1 WHERE member_id = :member"), {"member": member_id}
+        text(f"UPDATE address SET rank = rank + 1 WHERE member_id = :member AND rank < {UNRANKED - 1}"),
+        {"member": member_id},
     )
     values = {"value": value, "state": "active", "consent": "granted", "rank": 0, "failures": 0, "failing_since": None}
     values["account"] = account if spec.bound else ""

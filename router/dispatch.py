@@ -113,7 +113,8 @@ class Dispatcher:
         if batch is None:
             return False
         await self._drain(batch)
-        return True
+        # A pause that is under way waits for the claims of its campaign: claiming on and on would hold it up.
+        return not self._is_halted(batch)
 
     async def _drain(self, batch: Batch) -> None:
         """Claim, send and record until the batch has no row that may leave now, then let go of it."""
@@ -123,6 +124,7 @@ class Dispatcher:
         yielding = False
         while True:
             # What is done is recorded at once; only with nothing to record may we wait for tokens.
+            yielding = yielding or self._is_halted(batch)
             grants = Grants() if yielding else await self._tokens_now()
             if not grants.total and not done and not yielding:
                 grants = await self._tokens_soon()
@@ -145,6 +147,9 @@ class Dispatcher:
                 glanced = time.monotonic()
                 yielding = await self._is_outranked(batch)
         await self._runtime.store.transact(lambda connection: let_go(connection, batch))
+
+    def _is_halted(self, batch: Batch) -> bool:
+        return batch.campaign_id in self._runtime.signals.halted
 
     async def _is_outranked(self, batch: Batch) -> bool:
         """Whether something more urgent waits that nobody else looks after."""

@@ -7,23 +7,25 @@ write the rows, reserve the budget, mark the range as routed. A crash leaves the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.competing import make_room
-from router.core import budget
+from router.core.giving_way import booked
+from router.core.goals import Peace
 from router.core.lot import draw, is_held_out, variant_of
 from router.core.model import Address, CampaignStatus, Member, Reason
 from router.core.purse import EMPTY, Purse
-from router.core.routing import Deliver, Hold, House, Plan, recipient_of, route
-from router.core.staging import assign
+from router.core.routing import Deliver, Hold, House, Plan
+from router.core.staging import Spread
 from router.core.turns import Standing, in_turn
 from router.fanout_rows import DELIVERY_COLUMNS, Rows
-from router.overflow import full_channels
+from router.overflow import Room, room_for
 from router.plans import Route, house_of
 from router.runtime import Runtime
 from router.store.batches import BATCH_COLUMNS
@@ -31,12 +33,14 @@ from router.store.budgets import lock_budgets, write_budgets
 from router.store.bulk import for_update, insert_new_rows, insert_rows
 from router.store.campaigns import lock_campaign
 from router.store.people import last_actions, read_members, who_said_yes
-from router.store.tables import ask_claim, batch, delivery, route_range, to_ms
+from router.store.tables import EPOCH, ask_claim, batch, delivery, route_range, to_ms
 from router.store.tallies import Moves
 
 RANGE = 1_000
 """Member numbers in a range: long enough to write in bulk, short enough for SQLite's one writer (under 50 ms)."""
 
+
+_RANGE_COLUMNS = ("campaign_id", "first_member", "last_member", "epoch")
 
 _MOST_ROWS = 2
 """Numbers for each message to a member of a range: a delivery, and a batch where it is alone in one."""
@@ -48,7 +52,7 @@ async def cut_ranges(connection: AsyncConnection, campaign_id: int) -> int:
     if first is None:
         return 0
     rows = [(campaign_id, low, min(low + RANGE - 1, last), 1) for low in range(first, last + 1, RANGE)]
-    await insert_rows(connection, route_range, ("campaign_id", "first_member", "last_member", "epoch"), rows)
+    await insert_rows(connection, route_range, _RANGE_COLUMNS, rows)
     return len(rows)
 
 
@@ -59,7 +63,7 @@ async def route_range_of(runtime: Runtime, prepared: Route, *, now: datetime) ->
     house = house_of(runtime)
 
     async def work(connection: AsyncConnection) -> int | None:
-        span = await _lock_range(connection, prepared)
+        span = await _lock_range(connection, prepared, now)
         if span is None:
             return None
         first, last = span
@@ -77,22 +81,43 @@ async def route_range_of(runtime: Runtime, prepared: Route, *, now: datetime) ->
     return await runtime.store.transact(work)
 
 
-async def _lock_range(connection: AsyncConnection, prepared: Route) -> tuple[int, int] | None:
-    """Rule 1: the campaign must still be running, in the epoch this plan was made for, and the range unrouted."""
+async def _lock_range(connection: AsyncConnection, prepared: Route, now: datetime) -> tuple[int, int] | None:
+    """Rule 1: the campaign must still be running, in the epoch this plan was made for, and the range unrouted.
+
+    A plan whose raised budget has run out is made anew as well.
+    """
     campaign = await lock_campaign(connection, prepared.campaign.id)
     if campaign is None or campaign.status is not CampaignStatus.RUNNING or campaign.epoch != prepared.campaign.epoch:
+        return None
+    if prepared.plan.budget.override and (campaign.raised_until is None or now >= campaign.raised_until):
         return None
     row = (
         await connection.execute(
             text(
-                "SELECT first_member, last_member FROM route_range"
+                "SELECT first_member, last_member, epoch FROM route_range"
                 " WHERE campaign_id = :campaign AND routed_at IS NULL ORDER BY first_member LIMIT 1"
                 f"{for_update(connection, skip_locked=True)}"
             ),
             {"campaign": prepared.campaign.id},
         )
     ).one_or_none()
-    return None if row is None else (row[0], row[1])
+    if row is None:
+        return None
+    if row.last_member - row.first_member >= prepared.most:
+        return await _cut(connection, prepared, row)
+    return row.first_member, row.last_member
+
+
+async def _cut(connection: AsyncConnection, prepared: Route, row: Any) -> tuple[int, int]:
+    """Take only the first part of a range, as much as a turn allows."""
+    last = row.first_member + prepared.most - 1
+    await connection.execute(
+        text("UPDATE route_range SET last_member = :last WHERE campaign_id = :campaign AND first_member = :first"),
+        {"last": last, "campaign": prepared.campaign.id, "first": row.first_member},
+    )
+    rest = (prepared.campaign.id, last + 1, row.last_member, row.epoch)
+    await insert_rows(connection, route_range, _RANGE_COLUMNS, [rest])
+    return row.first_member, last
 
 
 async def _write_range(
@@ -108,12 +133,15 @@ async def _write_range(
     costs = not prepared.plan.kind.is_service
     holders = {person.id: person.household_id or person.id for person in members}
     purses = await lock_budgets(connection, holders.values()) if costs else {}
-    full = await full_channels(runtime, connection, prepared, now=now)
+    room = await room_for(runtime, connection, prepared, now=now)
     people = await _in_turn(runtime, connection, prepared, members, purses, now)
     moves = Moves()
-    decided = _decide(people, prepared, house, holders, purses, _left_out(runtime, prepared), full, now)
+    decide = _decision(prepared.plan, house, _left_out(runtime, prepared), prepared.peace, room, now)
+    decided = _decide(people, prepared.plan, house, holders, purses, decide, now)
     if costs:
-        decided = await make_room(connection, prepared, house, decided, holders, purses, moves, now=now)
+        decided = await make_room(
+            runtime, connection, prepared, house, decided, holders, purses, moves, decide=decide, now=now
+        )
     winners = await _claim(connection, campaign.id, decided)
     rows = Rows(
         campaign,
@@ -140,54 +168,50 @@ async def _write_range(
             if isinstance(verdict, Deliver) and number is not None:
                 holder = holders[person.id]
                 purse = changed.get(holder) or purses.get(holder, EMPTY)
-                changed[holder] = _booked(prepared.plan, house, person, purse, verdict, number, now)
+                changed[holder] = booked(prepared.plan, house, person, purse, verdict, number, now)
         await write_budgets(connection, changed)
     rows.moves.update(moves)
     await rows.moves.write(connection)
 
 
+def _decision(
+    plan: Plan, house: House, left_out: Callable[[int], bool], peace: Peace, room: Room, now: datetime
+) -> Callable[[Member, Purse], Deliver | Hold]:
+    """The one decision of this ask, for a member with a certain purse."""
+
+    def decide(person: Member, purse: Purse) -> Deliver | Hold:
+        known = person if purse is EMPTY else replace(person, purse=purse)
+        verdict = room.route(known, plan, house, now=now)
+        if isinstance(verdict, Deliver) and left_out(person.id):
+            return Hold(Reason.HELD_OUT, verdict.trace)
+        if isinstance(verdict, Deliver) and peace.covers(person.place):
+            return Hold(Reason.GOAL_MET, verdict.trace)
+        return verdict
+
+    return decide
+
+
 def _decide(
     members: Iterable[Member],
-    prepared: Route,
+    plan: Plan,
     house: House,
     holders: dict[int, int],
     purses: dict[int, Purse],
-    left_out: Callable[[int], bool],
-    full: Set[str],
+    decide: Callable[[Member, Purse], Deliver | Hold],
     now: datetime,
 ) -> list[tuple[Member, Deliver | Hold]]:
-    """Ask the one decision for each member; people of one household see each other's slots."""
+    """Decide for each member; people of one household see each other's slots."""
     decided: list[tuple[Member, Deliver | Hold]] = []
-    plan = prepared.plan
     spent = dict(purses)
     shared = {holder for person, holder in holders.items() if holder != person}
     for person in members:
         holder = holders[person.id]
         purse = spent.get(holder, EMPTY)
-        known = person if purse is EMPTY else replace(person, purse=purse)
-        verdict = route(known, plan, house, now=now, full=full)
-        if isinstance(verdict, Deliver) and left_out(person.id):
-            verdict = Hold(Reason.HELD_OUT, verdict.trace)
+        verdict = decide(person, purse)
         if isinstance(verdict, Deliver) and holder in shared:
-            spent[holder] = _booked(plan, house, person, purse, verdict, 0, now)
+            spent[holder] = booked(plan, house, person, purse, verdict, 0, now)
         decided.append((person, verdict))
     return decided
-
-
-def _booked(
-    plan: Plan, house: House, person: Member, purse: Purse, verdict: Deliver, number: int, now: datetime
-) -> Purse:
-    """The purse with this delivery in it."""
-    return budget.book(
-        purse,
-        plan.budget,
-        house.budget,
-        delivery=number,
-        channel=verdict.address.channel,
-        at=verdict.not_before,
-        now=now,
-        recipient=recipient_of(person, house, now),
-    )
 
 
 async def _claim(
@@ -228,7 +252,7 @@ def _stages(runtime: Runtime, prepared: Route, members: list[Member]) -> Callabl
     if not shares and not ordered:
         return lambda count: [0] * count
     place = draw(runtime.key, "stage", prepared.campaign.id, members[0].id if members else 0)
-    return lambda count: assign(count, shares, place, ordered=ordered)
+    return Spread(shares, place, ordered=ordered)
 
 
 async def _in_turn(
@@ -242,15 +266,17 @@ async def _in_turn(
     """The members in the order in which they should be asked, where not all may be reached."""
     if not prepared.scarce or not members:
         return members
-    since = now - timedelta(days=runtime.policy.surge.acted_days)
-    acted = await last_actions(connection, [person.id for person in members], since=since)
+    policy = runtime.policy.surge
+    lately = to_ms(now - timedelta(days=policy.acted_days))
+    acted = await last_actions(connection, [person.id for person in members], since=EPOCH)
     standings = [
         Standing(
             person.id,
-            acted_at=acted.get(person.id, 0),
+            acted_at=at if (at := acted.get(person.id, 0)) >= lately else 0,
             asked_at=max((slot.at for slot in purses.get(person.household_id or person.id, EMPTY).slots), default=0),
+            acted_before=0 < at < lately,
         )
         for person in members
     ]
     by_id = {person.id: person for person in members}
-    return [by_id[number] for number in in_turn(standings, runtime.policy.surge.newcomers_share)]
+    return [by_id[number] for number in in_turn(standings, policy.newcomers_share, salt=prepared.campaign.id)]

@@ -37,7 +37,9 @@ class Rows:
         costs: bool,
         stages: Callable[[int], Sequence[int]],
         variant: Callable[[int], int],
+        hop: int = 0,
     ) -> None:
+        self._hop = hop
         self._campaign = campaign
         self._lane = lane
         self._ids = iter(ids)
@@ -61,8 +63,8 @@ class Rows:
 
     def send(self, person: Member, verdict: Deliver) -> None:
         first = verdict.address
-        self._sent[first.channel, first.account, verdict.not_before].append((person, first, 0, verdict.trace))
-        for hop, other in enumerate(verdict.also, start=1):
+        self._sent[first.channel, first.account, verdict.not_before].append((person, first, self._hop, verdict.trace))
+        for hop, other in enumerate(verdict.also, start=self._hop + 1):
             self._sent[other.channel, other.account, verdict.not_before].append((person, other, hop, ""))
 
     def number(self) -> None:
@@ -88,7 +90,7 @@ class Rows:
         month, campaign = self._campaign.month, self._campaign.id
         numbers = [next(self._ids) for _ in part]
         for number, (person, address, hop, trace) in zip(numbers, part, strict=True):
-            costs = self._costs and hop == 0
+            costs = self._costs and hop == self._hop
             self.deliveries.append(
                 (month, number, campaign, person.id, channel, hop, address.id, DeliveryStatus.QUEUED.value, None, at,
                  costs, trace, self._variant(person.id))

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import insert, text, update
+from sqlalchemy import delete, insert, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.address import address_hash, normalise
 from router.core.channel import GroupChange, GroupEvent
-from router.core.errors import BadInput
+from router.core.errors import BadInput, NotFound
 from router.core.model import Address
 from router.reach import move_address
 from router.runtime import Runtime
 from router.store.bulk import insert_new_rows
 from router.store.campaigns import write_audit
 from router.store.tables import address, consent, inbound, member, member_tag, to_ms
+from router.store.tallies import Moves
 
 IDS_PER_GROUP = 4
 """A member, an address, a consent, an audit row."""
@@ -32,6 +33,7 @@ async def apply_group_event(
     account: str,
     event: GroupEvent,
     ids: range,
+    moves: Moves,
     *,
     now: datetime,
 ) -> None:
@@ -68,7 +70,7 @@ async def apply_group_event(
             await connection.execute(update(address).where(address.c.id == known.id).values(state="dead"))
         case GroupChange.MOVED if known is not None and event.moved_to:
             old = Address(id=known.id, channel=channel, value=known.value, hash=hash_)
-            await move_address(runtime, connection, old, event.moved_to)
+            await move_address(runtime, connection, old, event.moved_to, moves, now=now)
         case _:
             pass  # who comes and goes is kept nowhere yet
 
@@ -78,12 +80,15 @@ async def add_group(
 ) -> int:
     """Enter a group by hand, where no provider tells us (``apprise``) or before it does; returns its number.
 
-    Raises `BadInput` where the channel posts in no groups or the address cannot be.
+    Raises `BadInput` where the channel posts in no groups, its account is not set up, or the address cannot be.
     """
     spec = runtime.specs.get(channel)
     if spec is None or not spec.groups:
         able = ", ".join(sorted(name for name, one in runtime.specs.items() if one.groups))
         raise BadInput(f"posts in no groups; {able} do", place="channel")
+    if spec.bound and account not in (there := runtime.channels.get(channel, {})):
+        known = f"there is {', '.join(sorted(there))}" if there else "it has none"
+        raise BadInput(f"{channel} has no account of this name ({known}); set it up first", place="account")
     chat = normalise(spec.address_kind, value, runtime.settings.default_region)
     ids = await runtime.store.take_ids(IDS_PER_GROUP)
 
@@ -110,6 +115,40 @@ async def add_group(
         )
 
     return await runtime.store.transact(work)
+
+
+async def change_group(
+    runtime: Runtime, group_id: int, *, title: str | None = None, tags: list[str] | None = None, by: str, now: datetime
+) -> None:
+    """Give a group another title, or these tags in place of those it has; None leaves a thing as it is.
+
+    Raises `NotFound` where there is no such group.
+    """
+    ids = await runtime.store.take_ids(1)
+
+    async def work(connection: AsyncConnection) -> None:
+        values = {"updated_at": now} | ({"first_name": title[:200]} if title is not None else {})
+        found = await connection.execute(
+            update(member)
+            .where(member.c.id == group_id, member.c.kind == "group", member.c.erased_at.is_(None))
+            .values(values)
+        )
+        if found.rowcount != 1:
+            raise NotFound(f"there is no group {group_id}; `outreach group list` shows them all")
+        if tags is not None:
+            await connection.execute(delete(member_tag).where(member_tag.c.member_id == group_id))
+            await _write_tags(connection, group_id, tags)
+        changed = {name: value for name, value in (("title", title), ("tags", tags)) if value is not None}
+        await write_audit(
+            connection, ids[0], who=by, what="group.change", subject=str(group_id), detail=changed, now=now
+        )
+
+    await runtime.store.transact(work)
+
+
+async def _write_tags(connection: AsyncConnection, group_id: int, tags: list[str]) -> None:
+    for tag in sorted({tag.strip().lower() for tag in tags if tag.strip()}):
+        await connection.execute(insert(member_tag).values(tag=tag, member_id=group_id))
 
 
 async def _write(
@@ -147,8 +186,7 @@ async def _write(
             source=source, at=now, recorded_at=now,
         )
     )  # fmt: skip
-    for tag in sorted({tag.strip().lower() for tag in tags or [] if tag.strip()}):
-        await connection.execute(insert(member_tag).values(tag=tag, member_id=number))
+    await _write_tags(connection, number, tags or [])
     await write_audit(
         connection, audit_id, who=by, what="group.add", subject=str(number), detail={"channel": channel}, now=now
     )

@@ -1,7 +1,7 @@
 """Stops what goes wrong while it goes wrong, and tells the operator.
 
-A campaign whose words are refused too often pauses itself. A sender whose breaker opens is written down for all
-processes and for the operator.
+A campaign whose words are refused too often pauses itself, and so does one that annoys people or fails too often
+(`watch_campaigns`). A sender whose breaker opens is written down for all processes and for the operator.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.errors import FailureClass, NotAllowed, NotFound
+from router.core.guarding import Count, Matter, find
 from router.core.standing import State
 from router.launch import pause_campaign
 from router.outcomes import Outcome
 from router.runtime import Runtime
 from router.senders import Pool, Sender
 from router.store.notices import clear, notify
+from router.store.reactions import read_running, write_baseline, write_stop
 from router.store.standings import StandingRow, read_standings, write_standings
 
 log = logging.getLogger(__name__)
@@ -58,13 +60,9 @@ class Guard:
         refused = sum(last)
         if refused <= policy.content_refusals * policy.of_last:
             return
-        reason = f"providers refused the words of {refused} of its last {len(last)} messages; change them, then resume"
+        reason = f"providers refused the words of {refused} of its last {len(last)} messages"
         last.clear()
-        log.error("campaign %s is paused: %s", campaign_id, reason)
-        now = self._runtime.clock()
-        with contextlib.suppress(NotAllowed, NotFound):
-            await pause_campaign(self._runtime, campaign_id, by="router", reason=reason, now=now)
-            await self._notify("campaign", str(campaign_id), f"Campaign {campaign_id} is paused: {reason}", now)
+        await stop(self._runtime, campaign_id, reason, now=self._runtime.clock())
 
     async def write(self, senders: Sequence[Sender]) -> None:
         """Write the senders' standings down, and tell the operator of those that rest."""
@@ -102,8 +100,49 @@ class Guard:
                 standing.close()
         return max((row.updated_at for row in rows), default=since)
 
-    async def _notify(self, kind: str, subject: str, sentence: str, now: datetime) -> None:
-        await self._runtime.store.transact(lambda connection: notify(connection, kind, subject, sentence, now=now))
+
+async def watch_campaigns(runtime: Runtime, *, now: datetime) -> int:
+    """Stop every running ask that does worse than the limits allow; returns how many.
+
+    Everything is counted from its first message on, or from the moment when somebody resumed it after it was stopped.
+    """
+    async with runtime.store.read() as connection:
+        running = await read_running(connection, now=now)
+    stopped = 0
+    for one in running:
+        if one.stopped_in is not None and one.stopped_in < one.epoch and one.baseline is None:
+            await runtime.store.transact(lambda connection, one=one: write_baseline(connection, one))  # type: ignore[misc]
+            continue
+        baseline = one.baseline or {}
+        counts = {watch: count.since(baseline.get(str(watch), Count())) for watch, count in one.counts.items()}
+        finding = find(counts, runtime.policy.guard.limits, watches=len(Matter) * len(runtime.channels) + 1)
+        if finding is not None:
+            await runtime.store.transact(
+                lambda connection, one=one: write_stop(connection, one.id, one.epoch, now=now)  # type: ignore[misc]
+            )
+            await stop(runtime, one.id, finding.sentence, now=now)
+            stopped += 1
+    return stopped
+
+
+async def stop(runtime: Runtime, campaign_id: int, why: str, *, now: datetime) -> None:
+    """Pause a campaign with the reason and who can lift it, and tell the operator."""
+    reason = f"{why}. {lifting(campaign_id)}"
+    log.error("campaign %s is paused: %s", campaign_id, why)
+    with contextlib.suppress(NotAllowed, NotFound):
+        await pause_campaign(runtime, campaign_id, by="router", reason=reason, now=now)
+        sentence = f"Campaign {campaign_id} is paused: {reason}"
+        await runtime.store.transact(
+            lambda connection: notify(connection, "campaign", str(campaign_id), sentence, now=now)
+        )
+
+
+def lifting(campaign_id: int) -> str:
+    """Who can lift a stop, and how."""
+    return (
+        "Change its words or cancel it; an organizer who may launch campaigns can resume it with"
+        f" outreach resume {campaign_id} or POST /api/v1/campaigns/{campaign_id}/resume"
+    )
 
 
 def _is_content(outcome: Outcome) -> bool:

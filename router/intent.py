@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core import consent
+from router.core.ask import Ask
+from router.core.attention import Dial
 from router.core.consent import Allow
-from router.core.model import AskKind, CampaignStatus, DeliveryRef, DeliveryStatus, Reason
+from router.core.model import AskKind, CampaignStatus, DeliveryRef, DeliveryStatus, Purpose, Reason
+from router.core.postcodes import area_of_postcode
+from router.core.quiet_hours import Window
 from router.letters import Claim, Letter, Writer, Writers
 from router.outcomes import Outcome, ids_needed, record
 from router.runtime import Runtime
+from router.spending import afford, pause_for_money
 from router.stops import Queued, cancel_rows
 from router.store.batches import Waiting, mark_sending, read_waiting, renew
 from router.store.bulk import in_numbers, numbers
@@ -35,6 +40,8 @@ class Work:
     """What the last try of the transaction decided to send; valid only if it was committed."""
     writer: Writer | None = None
     """Puts those letters into words."""
+    refusal: str = ""
+    """Why there is no money for any of them, where that is so."""
 
 
 async def write_intent(runtime: Runtime, writers: Writers, work: Work) -> bool:
@@ -42,7 +49,7 @@ async def write_intent(runtime: Runtime, writers: Writers, work: Work) -> bool:
     ids = await runtime.store.take_ids(ids_needed(work.done)) if ids_needed(work.done) else range(0)
 
     async def run(connection: AsyncConnection) -> bool:
-        work.letters = []
+        work.letters, work.refusal = [], ""
         moves = Moves()
         batch = work.claim.batch
         campaign = await lock_campaign(connection, batch.campaign_id)
@@ -54,14 +61,17 @@ async def write_intent(runtime: Runtime, writers: Writers, work: Work) -> bool:
         await moves.write(connection)
         return ours
 
-    return await runtime.store.transact(run)
+    ours = await runtime.store.transact(run)
+    if work.refusal:
+        await pause_for_money(runtime, work.claim.batch.campaign_id, work.refusal, now=work.now)
+    return ours
 
 
 async def _claim(
     runtime: Runtime, writers: Writers, connection: AsyncConnection, campaign: CampaignRow, work: Work, moves: Moves
 ) -> None:
     """Rule 6: look at each row once more; send, put off, or dispose of it."""
-    if campaign.status is not CampaignStatus.RUNNING:
+    if campaign.status is not CampaignStatus.RUNNING or campaign.goal_met_at is not None:
         return
     batch, now = work.claim.batch, work.now
     rows = await read_waiting(connection, batch, limit=work.wanted, now=now)
@@ -70,11 +80,12 @@ async def _claim(
     if campaign.expires_at is not None and now >= campaign.expires_at:
         await _dispose(connection, work, rows, Reason.EXPIRED, moves, to=DeliveryStatus.EXPIRED)
         return
+    work.writer = await writers.get(connection, campaign.id, campaign.text_version, batch.channel)
     replies = await _reply_texts(connection, work, rows) if campaign.kind is AskKind.REPLY else {}
     late: dict[datetime, list[Waiting]] = {}
     gone: dict[Reason, list[Waiting]] = {}
     for row in rows:
-        verdict = _look(runtime, campaign, row, replies.get(row.id), now)
+        verdict = _look(runtime, campaign, work.writer.ask, row, replies.get(row.id), now)
         if isinstance(verdict, Letter):
             work.letters.append(verdict)
         elif isinstance(verdict, datetime):
@@ -88,7 +99,8 @@ async def _claim(
             await _put_off(connection, work, some, at)
     for reason, some in gone.items():
         await _dispose(connection, work, some, reason, moves)
-    work.writer = await writers.get(connection, campaign.id, campaign.text_version, batch.channel)
+    afforded = await afford(runtime, connection, campaign, work.claim, work.writer, work.letters, moves, now=now)
+    work.letters, work.refusal = afforded.letters, afforded.refusal
     ids = [letter.ref.id for letter in work.letters]
     await mark_sending(connection, batch, ids, claim_id=work.claim.id, text_version=campaign.text_version)
     moves.take(batch.campaign_id, batch.channel, DeliveryStatus.QUEUED, n=len(ids))
@@ -96,7 +108,7 @@ async def _claim(
 
 
 def _look(
-    runtime: Runtime, campaign: CampaignRow, row: Waiting, reply: tuple[str, datetime] | None, now: datetime
+    runtime: Runtime, campaign: CampaignRow, ask: Ask, row: Waiting, reply: tuple[str, datetime] | None, now: datetime
 ) -> Letter | datetime | Reason:
     """May this row leave now? A letter; else the moment when it may; else why it must not leave at all."""
     expires_at = campaign.expires_at
@@ -105,9 +117,10 @@ def _look(
         until = now + consent.CONFIRMATION_WINDOW
     else:
         allowed = consent.check(row.address, erased=row.member.erased)
-        window = runtime.quiet_hours.window(row.address.channel, row.member.zone, row.member.country, now)
-        if isinstance(allowed, Allow) and window.opens_at > now:
-            return window.opens_at
+        window = _window(runtime, ask, row, now)
+        later = _wish(ask, row, now, expires_at) or (window.opens_at if window.opens_at > now else None)
+        if isinstance(allowed, Allow) and later is not None:
+            return later
         until = window.closes_at
     if not isinstance(allowed, Allow):
         return allowed
@@ -123,6 +136,35 @@ def _look(
         valid_seconds=max(1, int((until - now).total_seconds())),
         expires_at=expires_at,
         text=reply[0] if reply else None,
+    )
+
+
+def _wish(ask: Ask, row: Waiting, now: datetime, expires_at: datetime | None) -> datetime | Reason | None:
+    """What the member's dial says by now, as `core.budget.earliest` reads it: nothing, not before then, or not at all.
+
+    One ask a week is a matter of the purse, so it is settled where the dial is turned (`router.preferences`). Who
+    said YES follows up also with a dial that lets only urgent asks through.
+    """
+    member = row.member
+    if ask.kind.is_service or (member.dial is Dial.EVERYTHING and member.paused_until is None):
+        return None
+    if member.dial is Dial.PAUSED:
+        return Reason.PAUSED
+    if member.paused_until is not None and member.paused_until > now:
+        return Reason.PAUSED if expires_at is not None and member.paused_until >= expires_at else member.paused_until
+    if member.dial is Dial.URGENT_ONLY and not ask.is_urgent and ask.follows is None:
+        return Reason.DIAL
+    return None
+
+
+def _window(runtime: Runtime, ask: Ask, row: Waiting, now: datetime) -> Window:
+    """When it may arrive there: an alert at any hour, but only where its owner still agrees to alerts."""
+    member = row.member
+    if ask.alert and row.address.alerts:
+        return Window(now, now + timedelta(days=1))
+    area = area_of_postcode(member.country, member.postcode) if ask.purpose is Purpose.FUNDRAISING else ""
+    return runtime.quiet_hours.window(
+        row.address.channel, member.zone, member.country, now, purpose=ask.purpose.value, area=area
     )
 
 

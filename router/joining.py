@@ -26,6 +26,13 @@ async def join_links(
         )
     if there is None:
         raise NotFound(f"there is no member {member_id}")
+    return links_of(runtime, member_id, days=days, now=now, environment=environment)
+
+
+def links_of(
+    runtime: Runtime, member_id: int, *, days: int = 7, now: datetime, environment: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """The same for a member that is known to be there."""
     token = join_token(runtime.key, member_id, now + timedelta(days=days))
     links = {}
     if "webpush" in runtime.channels:

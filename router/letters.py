@@ -14,10 +14,12 @@ from router.core.consent import Allow
 from router.core.content import BUTTON, Renderer
 from router.core.links import action_token, unsubscribe_token
 from router.core.model import DeliveryRef, Member
+from router.core.waterfall import wait_on
 from router.messages import load_message_templates
 from router.runtime import Runtime
 from router.store.batches import Batch
 from router.store.campaigns import read_ask
+from router.store.spendings import Booked
 
 _KEPT_RENDERERS = 50
 
@@ -47,12 +49,15 @@ class Claim:
     batch: Batch
     started: float = 0.0
     """Monotonic seconds, taken before the intent (rule 8)."""
+    booked: Booked | None = None
+    """What was put aside for its messages; None where they cost nothing."""
 
 
 class Writer:
     """Puts the letters of one version of one campaign into words for one channel."""
 
     def __init__(self, runtime: Runtime, ask: Ask, spec: ChannelSpec, *, campaign_id: int) -> None:
+        self.ask = ask
         self._renderer = renderer_of(runtime, ask)
         self._spec = spec
         self._key = runtime.key
@@ -64,6 +69,8 @@ class Writer:
         self._is_ask = not ask.kind.is_service
         self._urgent = ask.is_urgent
         self._topic = f"ask{campaign_id}"
+        wait = wait_on(ask, spec.name, runtime.policy.waits)
+        self._wait_seconds = None if wait is None else int(wait.total_seconds())
 
     def write(self, letter: Letter, now: datetime, *, sender: str = "") -> OutboundMessage:
         """The message as it leaves; `sender` is which of the adapter's `senders` it leaves from."""
@@ -90,7 +97,7 @@ class Writer:
             is_ask=self._is_ask,
             urgent=self._urgent,
             topic=self._topic,
-            valid_seconds=letter.valid_seconds,
+            valid_seconds=min(letter.valid_seconds, self._wait_seconds or letter.valid_seconds),
             unsubscribe_url=unsubscribe,
             sender=sender,
             now=now,

@@ -36,6 +36,8 @@ class Outcome:
     next: Next | None = None
     account: str = ""
     """The account, or account and number, that sent it."""
+    cost: int = 0
+    """Millionths of the channel's currency, where the provider took it or may have taken it."""
 
     @property
     def is_unknown(self) -> bool:
@@ -56,12 +58,13 @@ def outcome_of(
     account: str = "",
     others: bool = False,
     daily_reset: datetime | None = None,
+    cost: int = 0,
 ) -> Outcome:
     """Turn the adapter's answer into what is to be recorded; the rest is as `core.delivery` wants it."""
     if isinstance(result, Sent):
-        return Outcome(letter, at, sent=result, account=account)
+        return Outcome(letter, at, sent=result, account=account, cost=cost)
     if isinstance(result, OutcomeUnknown):
-        return Outcome(letter, at, error=result, account=account)
+        return Outcome(letter, at, error=result, account=account, cost=cost)
     step = after_send_error(
         result,
         attempts=letter.attempts,
@@ -101,20 +104,23 @@ async def record(
     await book.unknown([o for o in outcomes if o.is_unknown])
     for outcome in outcomes:
         if outcome.next is None:
+            book.pay(outcome, outcome.cost)
             continue
-        await _remark(connection, outcome, runtime, now)
+        await _remark(connection, outcome, runtime, moves, now)
         if outcome.next.step is Step.REQUEUE:
-            await book.requeue(outcome, outcome.next)
+            if await book.requeue(outcome, outcome.next):
+                book.pay(outcome, 0)
         elif await book.end(outcome, outcome.next, now):
+            book.pay(outcome, 0)
             hop_ids, ids = ids[:IDS_PER_HOP], ids[IDS_PER_HOP:]
             await _follow_up(runtime, connection, claim, outcome, outcome.next, hop_ids, moves, now)
 
 
-async def _remark(connection: AsyncConnection, outcome: Outcome, runtime: Runtime, now: datetime) -> None:
+async def _remark(connection: AsyncConnection, outcome: Outcome, runtime: Runtime, moves: Moves, now: datetime) -> None:
     """What a failure says of the address and of the provider, beside what becomes of the message."""
     error, address = outcome.error, outcome.letter.allow.address
     if isinstance(error, Moved):
-        await move_address(runtime, connection, address, error.to)
+        await move_address(runtime, connection, address, error.to, moves, now=now)
     elif error is not None and error.failure is FailureClass.RECIPIENT_TRANSIENT:
         await note_unreachable(runtime, connection, address.hash, address.channel, now=now)
     elif error is not None and error.failure is FailureClass.UNKNOWN:
@@ -136,7 +142,7 @@ async def _follow_up(
     if letter.costs:
         await refund(connection, [(letter.member.id, letter.ref.id)])
     if step.suppress:
-        channels = await suppress(runtime, connection, address.hash, address.channel, reason="provider", now=now)
+        channels = await suppress(runtime, connection, address.hash, address.channel, moves, reason="provider", now=now)
         await cancel_queued(connection, address.hash, channels, moves, now=now)
     if step.address_dead:
         await bury_address(connection, address.hash, address.channel)
@@ -214,8 +220,11 @@ class _Book:
             self._count(status, to, None, result.rowcount)
             left -= result.rowcount
 
-    async def requeue(self, outcome: Outcome, step: Next) -> None:
-        """Rule 10: the only way back. The next intent decides anew, so a STOP or a cancel meanwhile is obeyed."""
+    async def requeue(self, outcome: Outcome, step: Next) -> bool:
+        """Rule 10: the only way back. The next intent decides anew, so a STOP or a cancel meanwhile is obeyed.
+
+        Whether the row moved.
+        """
         at = to_ms(step.at or outcome.at)
         for status in (DeliveryStatus.SENDING, DeliveryStatus.UNKNOWN):
             result = await self._connection.execute(
@@ -236,7 +245,8 @@ class _Book:
             if result.rowcount:
                 self._count(status, DeliveryStatus.QUEUED, None, 1)
                 await reopen(self._connection, self._batch.id, not_before=at)
-                return
+                return True
+        return False
 
     async def end(self, outcome: Outcome, step: Next, now: datetime) -> bool:
         """Move a row to ``failed`` or ``expired``; whether it moved (then its slot is refunded, once)."""
@@ -261,6 +271,13 @@ class _Book:
                 self._count(status, to, step.reason, 1)
                 return True
         return False
+
+    def pay(self, outcome: Outcome, cost: int) -> None:
+        """What was put aside for this message becomes what it cost."""
+        booked = self._claim.booked
+        if booked is not None:
+            more = cost - booked.of(outcome.letter.ref.id)
+            self._moves.spend(booked.month, self._batch.campaign_id, booked.currency, more)
 
     def _count(self, from_: DeliveryStatus, to: DeliveryStatus, reason: Reason | None, n: int) -> None:
         if n:

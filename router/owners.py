@@ -10,9 +10,11 @@ from sqlalchemy import insert, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.channel import Inbound
+from router.core.model import DeliveryRef
 from router.runtime import Runtime
 from router.stops import covered, suppress
 from router.store.tables import address, consent
+from router.store.tallies import Moves
 
 
 class Owner(NamedTuple):
@@ -44,12 +46,16 @@ async def revoke_consent(
     channel: str,
     owners: Sequence[Owner],
     ids: Iterator[int],
+    moves: Moves,
     reason: str,
     source: str,
     now: datetime,
+    about: DeliveryRef | None = None,
 ) -> None:
     """STOP, or what amounts to it: suppress the address on all channels that it covers, and keep who revoked what."""
-    channels = await suppress(runtime, connection, hash_, channel, reason=reason, source=source, now=now)
+    channels = await suppress(
+        runtime, connection, hash_, channel, moves, reason=reason, source=source, now=now, about=about
+    )
     await _consent(connection, hash_, channels, owners, ids, "revoked", source, "", now)
 
 

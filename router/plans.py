@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,12 +12,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.ask import Ask
 from router.core.attention import BudgetAsk, Thread
+from router.core.goals import NOBODY, Peace
 from router.core.model import AskKind, Lane
 from router.core.routing import House, Plan
 from router.core.staging import shares_of
+from router.goals import peace_in
 from router.runtime import Runtime
 from router.store.audience import audience_of
 from router.store.campaigns import CampaignRow, lock_campaign, read_ask
+
+_MOST_UNITS = 3
+"""Segments that a text rarely exceeds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +38,10 @@ class Route:
     """The stages in which it leaves (`core.staging.assign`)."""
     scarce: bool = False
     """Not everybody may be reached, so that it matters who is asked first."""
+    peace: Peace = NOBODY
+    """Who is left in peace because a goal was met."""
+    most: int = 1_000
+    """At most so many member numbers at one turn."""
 
 
 async def prepare(runtime: Runtime, connection: AsyncConnection, campaign: CampaignRow) -> Route | None:
@@ -54,8 +65,20 @@ async def prepare(runtime: Runtime, connection: AsyncConnection, campaign: Campa
         lane=lane_of(ask),
         ask=ask,
         shares=shares_of(runtime.policy.guard, ask, campaign.recipients, campaign.starts_at),
-        scarce=ask.deadline is not None or ask.stop_at_goal or ask.spend_limit is not None,
+        scarce=_is_scarce(runtime, ask, campaign, plan.channels),
+        peace=await peace_in(connection, campaign, ask),
     )
+
+
+def _is_scarce(runtime: Runtime, ask: Ask, campaign: CampaignRow, channels: Set[str]) -> bool:
+    """Whether a goal or a limit may end it, or a channel could not carry it all before its deadline."""
+    if ask.stop_at_goal or ask.spend_limit is not None:
+        return True
+    if ask.deadline is None or campaign.starts_at is None:
+        return False
+    seconds = (ask.deadline - campaign.starts_at).total_seconds()
+    slowest = min((rate for name in channels if (rate := runtime.rules_of(name).rate)), default=math.inf)
+    return not campaign.recipients or campaign.recipients * _MOST_UNITS > slowest * seconds
 
 
 async def thread_of(connection: AsyncConnection, ask: Ask) -> Thread | None:
@@ -93,6 +116,7 @@ def plan_of(
             deadline=ask.deadline,
             urgent=ask.is_urgent,
             answerable=ask.is_answerable,
+            unseen=frozenset(name for name, spec in worded.items() if not (ask.link or spec.inbound or spec.buttons)),
             free=ask.kind.is_service,
             permission=ask.asks_permission,
             override=raised,
@@ -101,6 +125,8 @@ def plan_of(
         purpose=ask.purpose,
         alert=ask.alert,
         order=tuple(step.channel for step in ask.waterfall),
+        # What is urgent does not look at the price.
+        cost={} if ask.is_urgent else {name: runtime.rules_of(name).price for name in worded},
         channels=frozenset(name for name, spec in worded.items() if spec.people),
         group_channels=frozenset(name for name, spec in worded.items() if spec.groups),
         windows={

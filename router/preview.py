@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from router.core import consent, purse
+from router.core import consent
 from router.core.address import address_hash, mask, normalise
 from router.core.ask import Ask
 from router.core.consent import Allow
 from router.core.content import sample_member
 from router.core.errors import NotAllowed, NotFound
-from router.core.model import Address, ConsentState, DeliveryRef, Member, Reason
-from router.core.purse import EMPTY, Purse
-from router.core.routing import Deliver, route
-from router.core.sms import count_segments
+from router.core.model import Address, ConsentState
+from router.core.surge import Pipe
 from router.core.tone import ToneFinding, find_tone
-from router.fanout import RANGE
+from router.headcount import Headcount
 from router.launch import expiry_of
-from router.letters import Letter, Writer
-from router.plans import house_of, plan_of, thread_of
+from router.letters import Writer
+from router.outlook import Surge, surge_of
+from router.pipes import read_pipes, weights_of
+from router.plans import house_of, lane_of, plan_of, thread_of
 from router.runtime import Runtime
 from router.store.audience import audience_of
-from router.store.bulk import in_numbers, numbers
 from router.store.campaigns import lock_campaign, read_ask
-from router.store.people import read_members
+from router.store.tables import to_ms
+from router.weighing import unsent_letter
 
 
 class Preview(BaseModel):
@@ -57,6 +56,8 @@ class Preview(BaseModel):
     finishes_at: datetime
     samples: dict[str, str]
     """channel → the message as a first member would read it."""
+    surge: Surge | None
+    """Whether it can be done before the ask's deadline; None where it has none."""
     tone: list[ToneFinding]
     """Words that its author should look at again. It advises; nothing is held back for it."""
 
@@ -75,128 +76,62 @@ async def preview_ask(runtime: Runtime, ask: Ask, *, now: datetime) -> Preview:
     starts_at = max(now, ask.starts_at or now)
     async with runtime.store.read() as connection:
         thread = await thread_of(connection, ask)
-    plan = plan_of(runtime, ask, 0, earliest=starts_at, expires_at=expiry_of(runtime, ask, starts_at), thread=thread)
-    where = audience_of(ask, dialect=runtime.store.dialect)
-    house = house_of(runtime)
-    count = _Count(runtime, ask, now)
-    async with runtime.store.read() as connection:
-        first, last = (await connection.execute(text("SELECT min(id), max(id) FROM member"))).one()
-        for low in range(first or 0, (last or -1) + 1, RANGE):
-            members = await read_members(connection, where, first=low, last=low + RANGE - 1)
-            purses = await _purses(connection, members) if not plan.kind.is_service else {}
-            for person in members:
-                known = replace(person, purse=purses.get(person.household_id or person.id, EMPTY))
-                verdict = route(known, plan, house, now=now)
-                if isinstance(verdict, Deliver):
-                    count.deliver(person, verdict)
-                else:
-                    count.hold(verdict.reason)
-    return count.result()
-
-
-async def _purses(connection: AsyncConnection, members: list[Member]) -> dict[int, Purse]:
-    rows = await connection.execute(
-        text(f"SELECT holder, slots FROM contact_budget WHERE holder {in_numbers(connection, 'ids')}"),
-        {"ids": numbers(connection, {person.household_id or person.id for person in members})},
-    )
-    return {holder: purse.decode(slots) for holder, slots in rows}
-
-
-@dataclass(slots=True)
-class _Count:
-    """Adds up the decisions of a preview."""
-
-    runtime: Runtime
-    ask: Ask
-    now: datetime
-    by_channel: Counter[str] = field(default_factory=Counter)
-    by_reason: Counter[str] = field(default_factory=Counter)
-    by_locale: Counter[str] = field(default_factory=Counter)
-    default_text: int = 0
-    deferred: int = 0
-    segments: int = 0
-    units: Counter[str] = field(default_factory=Counter)
-    samples: dict[str, str] = field(default_factory=dict)
-    taken: set[str] = field(default_factory=set)
-    writers: dict[str, Writer] = field(default_factory=dict)
-
-    def hold(self, reason: Reason) -> None:
-        self.by_reason[reason.value] += 1
-
-    def deliver(self, person: Member, verdict: Deliver) -> None:
-        address = verdict.address
-        if address.hash in self.taken:
-            self.hold(Reason.DUPLICATE)
-            return
-        self.taken.add(address.hash)
-        channel = address.channel
-        self.by_channel[channel] += 1
-        self.deferred += verdict.not_before > self.now
-        found = self.ask.words(person.locale, channel)
-        locale = found[0] if found else self.ask.default_locale
-        self.by_locale[locale] += 1
-        language = person.locale.partition("-")[0]
-        self.default_text += bool(language) and language != locale.partition("-")[0]
-        units = 1
-        if self.runtime.specs[channel].counts_segments:
-            units = count_segments(self._text(person, address)).segments
-            self.segments += units
-        elif channel not in self.samples:
-            self._text(person, address)
-        self.units[channel] += units
-
-    def _text(self, person: Member, address: Address) -> str:
-        if address.channel not in self.writers:
-            spec = self.runtime.specs[address.channel]
-            self.writers[address.channel] = Writer(self.runtime, self.ask, spec, campaign_id=0)
-        allow = consent.check(address)
-        assert isinstance(allow, Allow), "routing allowed it a moment ago"
-        message = self.writers[address.channel].write(_letter(self.now, person, allow), self.now)
-        self.samples.setdefault(address.channel, message.text)
-        return message.text
-
-    def result(self) -> Preview:
-        cost: Counter[str] = Counter()
-        seconds = 0.0
-        for channel, units in self.units.items():
-            rules = self.runtime.rules_of(channel)
-            cost[rules.currency] += units * rules.price  # type: ignore[assignment]
-            if rules.rate:
-                seconds = max(seconds, units / rules.rate)
-        return Preview(
-            members=sum(self.by_channel.values()) + sum(self.by_reason.values()),
-            by_channel=dict(self.by_channel),
-            by_reason=dict(self.by_reason),
-            by_locale=dict(self.by_locale),
-            default_text=self.default_text,
-            deferred=self.deferred,
-            segments=self.segments,
-            cost={currency: round(amount, 4) for currency, amount in cost.items()},
-            seconds=round(seconds, 1),
-            finishes_at=self.now + timedelta(seconds=seconds),
-            samples=self.samples,
-            tone=tone_of(self.runtime, self.ask),
+        plan = plan_of(
+            runtime, ask, 0, earliest=starts_at, expires_at=expiry_of(runtime, ask, starts_at), thread=thread
         )
+        count = Headcount(runtime, ask, plan, house_of(runtime), now, ways=ask.deadline is not None)
+        await count.read(connection, audience_of(ask, dialect=runtime.store.dialect))
+        weights = weights_of(runtime, ask, plan.channels) | count.weights
+        pipes = await read_pipes(
+            runtime, connection, plan.channels | plan.group_channels, lane=lane_of(ask), weights=weights,
+            now=starts_at, due=ask.deadline or expiry_of(runtime, ask, starts_at),
+        )  # fmt: skip
+    return _preview(runtime, ask, count, pipes, starts_at, now)
+
+
+def _preview(
+    runtime: Runtime, ask: Ask, count: Headcount, pipes: Mapping[str, Pipe], starts_at: datetime, now: datetime
+) -> Preview:
+    by_channel: Counter[str] = Counter()
+    by_locale: Counter[str] = Counter()
+    default_text = deferred = segments = people = 0
+    cost: dict[str, float] = {}
+    for fate in count.fates.values():
+        many = fate.people.total()
+        people += many
+        deferred += many if fate.ways and fate.ways[0][1] > to_ms(now) else 0
+        by_channel.update(dict.fromkeys([fate.ways[0][0], *fate.also], many) if many else {})
+        for (locale, is_default, _), some in fate.people.items():
+            by_locale[locale] += some
+            default_text += some if is_default else 0
+    seconds = 0.0
+    for channel, units in count.units.items():
+        rules = runtime.rules_of(channel)
+        cost[rules.currency] = cost.get(rules.currency, 0.0) + units * rules.price
+        segments += round(units) if runtime.specs[channel].counts_segments else 0
+        if pipes[channel].rate:
+            seconds = max(seconds, units / pipes[channel].rate)
+    return Preview(
+        members=people + count.held.total(),
+        by_channel=dict(by_channel),
+        by_reason={reason.value: held for reason, held in count.held.items()},
+        by_locale=dict(by_locale),
+        default_text=default_text,
+        deferred=deferred,
+        segments=segments,
+        cost={currency: round(amount, 4) for currency, amount in cost.items()},
+        seconds=round(seconds, 1),
+        finishes_at=now + timedelta(seconds=seconds),
+        samples=count.samples,
+        tone=tone_of(runtime, ask),
+        surge=surge_of(runtime, ask, count.fates.values(), pipes, starts_at=starts_at, now=now),
+    )
 
 
 def tone_of(runtime: Runtime, ask: Ask) -> list[ToneFinding]:
     """What in an ask's words may cost the house its good name."""
     return find_tone(
         ask, runtime.tone, runtime.specs, organization=runtime.settings.organization, from_names=runtime.from_names
-    )
-
-
-def _letter(now: datetime, person: Member, allow: Allow) -> Letter:
-    """A letter that is never sent; its number is as long as a real one, so that its link is too."""
-    return Letter(
-        ref=DeliveryRef(now.year * 100 + now.month, 10_000_000),
-        member=person,
-        allow=allow,
-        attempts=1,
-        hop=0,
-        costs=False,
-        valid_seconds=1,
-        expires_at=None,
     )
 
 
@@ -230,7 +165,7 @@ async def send_test(runtime: Runtime, ask: Ask, *, to: str, now: datetime) -> st
     if not isinstance(allow, Allow):
         raise NotAllowed("that address said STOP; send START from it first")
     writer = Writer(runtime, ask, spec, campaign_id=0)
-    message = writer.write(_letter(now, sample_member(ask), allow), now)
+    message = writer.write(unsent_letter(now, sample_member(ask), allow), now)
     account, adapter = next(iter(accounts.items()))
     await adapter.send(message)
     return f"Sent by {channel} ({account}) to {mask(value)}: {len(message.text)} characters"

@@ -8,18 +8,23 @@ from sqlalchemy import text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.address import address_hash
-from router.core.model import Address
+from router.core.model import Address, Reason
 from router.runtime import Runtime
-from router.stops import bury_address
+from router.stops import Queued, bury_address, cancel_rows
+from router.store.bulk import for_update
 from router.store.notices import notify
 from router.store.tables import address as addresses
-from router.store.tables import to_ms
+from router.store.tables import member, to_ms
+from router.store.tallies import Moves
 
 
-async def move_address(runtime: Runtime, connection: AsyncConnection, old: Address, to: str) -> None:
+async def move_address(
+    runtime: Runtime, connection: AsyncConnection, old: Address, to: str, moves: Moves, *, now: datetime
+) -> None:
     """The provider says that this address is another one now (a Telegram group that grew into a supergroup).
 
-    Where we had heard of the new one before, as of another group, that group's tags come along and it is gone.
+    Where we had heard of the new one before, as of another group, that group's tags come along, what waits for it is
+    cancelled, and it counts as erased: its rows stay, so that its deliveries find their end.
     """
     kind = runtime.specs[old.channel].address_kind
     others = await connection.execute(
@@ -27,24 +32,42 @@ async def move_address(runtime: Runtime, connection: AsyncConnection, old: Addre
         {"hash": address_hash(runtime.key, kind, to), "channel": old.channel, "id": old.id},
     )
     for other in others.all():
-        names = {"from": other.member_id, "address": old.id}
+        await _cancel_waiting(connection, other.id, moves, now=now)
         await connection.execute(
             text(
                 "INSERT INTO member_tag (tag, member_id) SELECT t.tag, a.member_id FROM member_tag t, address a"
                 " WHERE t.member_id = :from AND a.id = :address ON CONFLICT DO NOTHING"
             ),
-            names,
+            {"from": other.member_id, "address": old.id},
         )
         await connection.execute(text("DELETE FROM member_tag WHERE member_id = :from"), {"from": other.member_id})
-        await connection.execute(text("DELETE FROM address WHERE id = :id"), {"id": other.id})
         await connection.execute(
-            text("DELETE FROM member WHERE id = :from AND kind = 'group'"), {"from": other.member_id}
+            update(addresses)
+            .where(addresses.c.id == other.id)
+            .values(state="dead", value="", hash=address_hash(runtime.key, "gone", str(other.id)))
+        )
+        await connection.execute(
+            update(member).where(member.c.id == other.member_id, member.c.kind == "group").values(erased_at=now)
         )
     await connection.execute(
         update(addresses)
         .where(addresses.c.hash == old.hash, addresses.c.channel == old.channel)
         .values(value=to, hash=address_hash(runtime.key, kind, to))
     )
+
+
+async def _cancel_waiting(connection: AsyncConnection, address_id: int, moves: Moves, *, now: datetime) -> None:
+    rows = await connection.execute(
+        text(
+            "SELECT d.month, d.id, d.campaign_id, d.member_id, d.channel, d.costs FROM delivery d"
+            " JOIN address a ON a.member_id = d.member_id AND a.id = d.address_id WHERE a.id = :address"
+            " AND d.month IN (SELECT c.month FROM campaign c WHERE c.status IN ('running', 'paused'))"
+            f" AND d.status = 'queued' ORDER BY d.month, d.id{for_update(connection, 'd')}"
+        ),
+        {"address": address_id},
+    )
+    queued = [Queued(row.month, row.id, row.campaign_id, row.member_id, row.channel, bool(row.costs)) for row in rows]
+    await cancel_rows(connection, queued, Reason.MERGED, moves, now=now)
 
 
 async def note_unreachable(

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.channel import Receipt
-from router.core.delivery import REFUNDED, Next, advance, after_receipt
+from router.core.delivery import Next, advance, after_receipt
 from router.core.errors import FailureClass
 from router.core.model import DeliveryRef, DeliveryStatus, Lane, Reason
 from router.hops import IDS_PER_HOP, Failed, take_next_hop
@@ -25,6 +25,7 @@ from router.store.bulk import for_update, in_numbers, insert_new_rows, numbers
 from router.store.campaigns import lock_campaign
 from router.store.tables import parked_receipt, receipt, to_ms
 from router.store.tallies import Moves
+from router.waterfall import turn_of
 
 PARKED_FOR_DAYS = 7
 """How long a receipt that matches nothing is kept and tried again."""
@@ -59,39 +60,44 @@ async def apply_receipts(
     ended: list[tuple[int, bool]] = []
     matched = await _match(connection, arrived)
     rows = await _lock_rows(connection, {ref for _, ref in matched})
-    standing = {ref: DeliveryStatus(row.status) for ref, row in rows.items()}
+    standing: dict[DeliveryRef, tuple[DeliveryStatus, str | None]] = {
+        ref: (DeliveryStatus(row.status), row.reason) for ref, row in rows.items()
+    }
     evidence, strangers = [], []
-    moved: dict[tuple[int, DeliveryStatus], list[int]] = defaultdict(list)
-    failures: list[tuple[Any, Receipt]] = []
+    moved: dict[tuple[int, DeliveryStatus, Reason | None], list[int]] = defaultdict(list)
+    failures: list[tuple[Any, Receipt, Next]] = []
     for one, ref in matched:
         row = rows.get(ref) if ref else None
         if ref is None or row is None:
             strangers.append(one)
             continue
         said = one.receipt.status
-        to = advance(standing[ref], said)
+        status, reason = standing[ref]
+        to = advance(status, said)
         evidence.append(
             (ref.month, ref.id, one.receipt.event_id[:200], said.value, one.receipt.code[:40], to is not None,
              to_ms(one.receipt.at))
         )  # fmt: skip
         if to is None:
             continue
-        moves.take(row.campaign_id, row.channel, standing[ref], row.reason)
-        moves.add(row.campaign_id, row.channel, to, Reason.UNREACHABLE if to in REFUNDED else None)
-        standing[ref] = to
+        step = await _next_step(runtime, connection, row, one.receipt, now) if to is DeliveryStatus.FAILED else None
+        because = step.reason if step is not None else None
+        moves.take(row.campaign_id, row.channel, status, reason)
+        moves.add(row.campaign_id, row.channel, to, because)
+        standing[ref] = to, None if because is None else because.value
         if to in (DeliveryStatus.DELIVERED, DeliveryStatus.FAILED):
             ended.append((row.campaign_id, one.receipt.failure is FailureClass.CONTENT))
-        moved[ref.month, to].append(ref.id)
-        if to is DeliveryStatus.FAILED:
-            failures.append((row, one.receipt))
-    for (month, to), numbers_ in moved.items():
-        await _write_moves(connection, month, to, numbers_, now)
+        moved[ref.month, to, because].append(ref.id)
+        if step is not None:
+            failures.append((row, one.receipt, step))
+    for (month, to, because), numbers_ in moved.items():
+        await _write_moves(connection, month, to, because, numbers_, now)
     columns = ("month", "delivery_id", "event_id", "status", "code", "moved", "at")
     await insert_new_rows(connection, receipt, columns, evidence, returning="delivery_id")
     await _park(connection, strangers, now)
-    for row, what in failures:
+    for row, what, step in failures:
         hop_ids, ids = ids[:IDS_PER_HOP], ids[IDS_PER_HOP:]
-        await _follow_up(runtime, connection, row, what, hop_ids, moves, now)
+        await _follow_up(runtime, connection, row, what, step, hop_ids, moves, now)
     return ended
 
 
@@ -133,7 +139,7 @@ async def _lock_rows(connection: AsyncConnection, refs: set[DeliveryRef | None])
 
 
 async def _write_moves(
-    connection: AsyncConnection, month: int, to: DeliveryStatus, ids: list[int], now: datetime
+    connection: AsyncConnection, month: int, to: DeliveryStatus, reason: Reason | None, ids: list[int], now: datetime
 ) -> None:
     await connection.execute(
         text(
@@ -144,7 +150,7 @@ async def _write_moves(
         {
             "to": to.value,
             "now": to_ms(now),
-            "reason": Reason.UNREACHABLE.value if to is DeliveryStatus.FAILED else None,
+            "reason": None if reason is None else reason.value,
             "failed": int(to is DeliveryStatus.FAILED),
             "month": month,
             "ids": numbers(connection, ids),
@@ -164,26 +170,37 @@ async def _park(connection: AsyncConnection, strangers: Sequence[Arrived], now: 
     await insert_new_rows(connection, parked_receipt, columns, rows, returning="event_id")
 
 
-async def _follow_up(
-    runtime: Runtime, connection: AsyncConnection, row: Any, what: Receipt, ids: range, moves: Moves, now: datetime
-) -> None:
-    """The provider had taken it and it reached nobody: refund, and take the next hop where there is one."""
+async def _next_step(runtime: Runtime, connection: AsyncConnection, row: Any, what: Receipt, now: datetime) -> Next:
     campaign = await lock_campaign(connection, row.campaign_id)
     expires_at = campaign.expires_at if campaign else now
     daily = runtime.rules_of(row.channel).daily
-    step: Next = after_receipt(
+    return after_receipt(
         what.failure,
         hop=row.hop,
         now=now,
         expires_at=expires_at,
         policy=runtime.policy.retry,
         daily_reset=next_day(daily, now) if daily else None,
+        turn_ends=await turn_of(runtime, connection, campaign, row, now) if campaign else None,
     )
+
+
+async def _follow_up(
+    runtime: Runtime,
+    connection: AsyncConnection,
+    row: Any,
+    what: Receipt,
+    step: Next,
+    ids: range,
+    moves: Moves,
+    now: datetime,
+) -> None:
+    """The provider had taken it and it reached nobody: refund, and take the next hop where there is one."""
     if row.costs:
         await refund(connection, [(row.member_id, row.id)])
     address_hash = await connection.scalar(text("SELECT hash FROM address WHERE id = :id"), {"id": row.address_id})
     if address_hash is not None and step.suppress:
-        channels = await suppress(runtime, connection, address_hash, row.channel, reason="provider", now=now)
+        channels = await suppress(runtime, connection, address_hash, row.channel, moves, reason="provider", now=now)
         await cancel_queued(connection, address_hash, channels, moves, now=now)
     if address_hash is not None and what.failure is FailureClass.RECIPIENT_TRANSIENT:
         await note_unreachable(runtime, connection, address_hash, row.channel, now=now)

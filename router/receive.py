@@ -23,7 +23,8 @@ from router.core.model import DeliveryRef
 from router.groups import apply_group_event
 from router.guard import Guard
 from router.receipts import Arrived, apply_receipts, ids_needed
-from router.replies import IDS_PER_EVENT, Silence, apply_inbound, apply_opt_out, silence
+from router.replies import IDS_PER_EVENT, After, Silence, Wished, apply_inbound, apply_opt_out, silence
+from router.rerouting import follow_wishes
 from router.runtime import Runtime
 from router.signals import Wake
 from router.stops import cancel_queued, in_flight
@@ -47,7 +48,7 @@ class _Waiting:
     account: str
     events: Sequence[Event]
     now: datetime
-    done: asyncio.Future[list[Silence]] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    done: asyncio.Future[list[After]] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
 class Receiver:
@@ -83,7 +84,10 @@ class Receiver:
         waiting = _Waiting(channel, account, received.events, now)
         self._queue.put_nowait(waiting)
         for one in await waiting.done:
-            await self._enforce(one, self._runtime.specs[channel].start_within + 0.5)
+            if isinstance(one, Wished):
+                await follow_wishes(self._runtime, one.members, channels=one.channels, now=now)
+            else:
+                await self._enforce(one, self._runtime.specs[channel].start_within + 0.5)
 
     async def unsubscribe(self, ref: DeliveryRef, now: datetime) -> str | None:
         """One-click unsubscribe (RFC 8058): silence that delivery's address; its channel, None for a stranger."""
@@ -103,9 +107,13 @@ class Receiver:
         hash_, channel = row
 
         async def work(connection: AsyncConnection) -> Silence:
-            return await silence(
-                self._runtime, connection, hash_, channel, ids, reason="unsubscribe", source="one-click", now=now
-            )
+            moves = Moves()
+            silent = await silence(
+                self._runtime, connection, hash_, channel, ids, moves,
+                reason="unsubscribe", source="one-click", now=now, about=ref,
+            )  # fmt: skip
+            await moves.write(connection)
+            return silent
 
         await self._enforce(await self._runtime.store.transact(work), STOP_WAIT)
         return str(channel)
@@ -134,7 +142,7 @@ class Receiver:
                 for _ in group:
                     self._queue.task_done()
 
-    async def _apply(self, group: list[_Waiting]) -> list[list[Silence]]:
+    async def _apply(self, group: list[_Waiting]) -> list[list[After]]:
         """Transaction A of rule 18, and everything else that came in: all of it or nothing."""
         runtime = self._runtime
         receipts = [
@@ -150,15 +158,15 @@ class Receiver:
 
         ended: list[tuple[int, bool]] = []
 
-        async def work(connection: AsyncConnection) -> list[list[Silence]]:
+        async def work(connection: AsyncConnection) -> list[list[After]]:
             moves = Moves()
             ended.clear()
             if receipts:
                 ended.extend(await apply_receipts(runtime, connection, receipts, ids[:for_receipts], moves, now=now))
             left = ids[for_receipts:]
-            found: list[list[Silence]] = []
+            found: list[list[After]] = []
             for waiting in group:
-                mine: list[Silence] = []
+                mine: list[After] = []
                 for event in waiting.events:
                     if isinstance(event, Receipt):
                         continue
@@ -184,14 +192,14 @@ class Receiver:
         event: Inbound | OptOut | GroupEvent,
         ids: range,
         moves: Moves,
-    ) -> Silence | None:
+    ) -> After | None:
         if isinstance(event, GroupEvent):
             await apply_group_event(
-                self._runtime, connection, waiting.channel, waiting.account, event, ids, now=waiting.now
+                self._runtime, connection, waiting.channel, waiting.account, event, ids, moves, now=waiting.now
             )
             return None
         if isinstance(event, OptOut):
-            return await apply_opt_out(self._runtime, connection, waiting.channel, event, ids, now=waiting.now)
+            return await apply_opt_out(self._runtime, connection, waiting.channel, event, ids, moves, now=waiting.now)
         return await apply_inbound(
             self._runtime, connection, waiting.channel, waiting.account, event, ids, moves, now=waiting.now
         )

@@ -12,16 +12,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from router.answering import answer_back
 from router.binding import bind_address
 from router.core.address import address_hash
-from router.core.answers import ANSWERED, answer
+from router.core.answers import ANSWERED, NO_CHANNEL, answer
 from router.core.channel import Inbound, OptOut
 from router.core.join_links import read_join_token
 from router.core.keywords import classify
-from router.core.keywords_intent import Intent
+from router.core.keywords_intent import CHANNEL, Intent
+from router.core.model import DeliveryRef
 from router.deeds import act_on
-from router.dial import TURNS, turn_dial
+from router.dial import TURNS, WISHES, prefer_channel, turn_dial
+from router.joining import links_of
 from router.owners import Owner, grant_consent, owners_of, revoke_consent
 from router.runtime import Runtime
-from router.stops import covered
+from router.stops import COMPLAINT, covered
 from router.store.budgets import note_answers
 from router.store.bulk import insert_new_rows
 from router.store.tables import inbound, to_ms
@@ -39,6 +41,19 @@ class Silence:
     channels: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wished:
+    """Members said what they wish: what waits for them must follow once that is committed."""
+
+    members: tuple[int, ...]
+    channels: bool
+    """Whether it may have to go to another channel."""
+
+
+After = Silence | Wished
+"""What is to be done once the event is committed."""
+
+
 async def apply_inbound(
     runtime: Runtime,
     connection: AsyncConnection,
@@ -49,12 +64,13 @@ async def apply_inbound(
     moves: Moves,
     *,
     now: datetime,
-) -> Silence | None:
+) -> After | None:
     """Keep what somebody wrote and do what it says, once however often the provider delivers it."""
     numbers_ = iter(ids)
     hash_ = address_hash(runtime.key, runtime.specs[channel].address_kind, event.sender)
+    joined = None
     if event.payload and not event.group:
-        await _follow_link(runtime, connection, channel, account, event, numbers_, now)
+        joined = await _follow_link(runtime, connection, channel, account, event, numbers_, now)
     owners = await owners_of(connection, hash_, channel)
     if owners and not event.group:
         await _heard(connection, hash_, channel, event.at)
@@ -67,30 +83,37 @@ async def apply_inbound(
         event.text[:10_000], intent, to_ms(event.at),
     )  # fmt: skip
     columns = ("id", "channel", "account", "event_id", "sender_hash", "member_id", "text", "intent", "at")
+    after = _after(runtime, hash_, channel, meant, owners, joined)
     if not await insert_new_rows(connection, inbound, columns, [row], returning="id"):
-        return _silence(runtime, hash_, channel) if intent == "stop" else None
+        return after
     match intent:
         case "stop":
             await revoke_consent(
-                runtime, connection, hash_, channel, owners, numbers_, "stop", f"reply by {channel}", now
-            )
+                runtime, connection, hash_, channel, owners, numbers_, moves, "stop", f"reply by {channel}", now,
+                event.delivery,
+            )  # fmt: skip
         case "start":
             await grant_consent(runtime, connection, hash_, channel, owners, numbers_, event, now)
         case _ if intent in TURNS and meant.certain:
             days = await turn_dial(connection, [owner.member_id for owner in owners], meant, now=now)
+        case _ if intent == CHANNEL and meant.certain and not event.group:
+            able = await prefer_channel(connection, [owner.member_id for owner in owners], meant.value, now=now)
+            if not able.intersection(owner.member_id for owner in owners[:1]):
+                intent = NO_CHANNEL
         case _ if event.button or intent in _ANSWERS:
-            await act_on(runtime, connection, channel, owners, numbers_, intent, event, now)
-    answers = intent in ANSWERED and (meant.certain or intent not in TURNS)
+            await act_on(runtime, connection, channel, owners, numbers_, intent, event, moves, now)
+    answers = intent in ANSWERED and (meant.certain or intent not in WISHES)
     if answers and not event.provider_answers and owners and not event.group:
         words = answer(
             intent,
             locale=owners[0].locale,
             organization=runtime.settings.organization,
-            contact=runtime.settings.help_contact or runtime.settings.public_url,
+            contact=_where(runtime, owners[0], intent, meant, now),
             days=days,
+            channel=meant.value,
         )
         await answer_back(connection, channel, owners[0], numbers_, words, moves, now)
-    return _silence(runtime, hash_, channel) if intent == "stop" else None
+    return after
 
 
 _ANSWERS = ("yes", "no", "number", "postcode", "amount")
@@ -107,13 +130,42 @@ def _meant(runtime: Runtime, event: Inbound, owners: Sequence[Owner]) -> Intent:
     return meant
 
 
+def _after(
+    runtime: Runtime, hash_: str, channel: str, meant: Intent, owners: Sequence[Owner], joined: int | None
+) -> After | None:
+    """What is to be done once this is committed, each time that the event is told."""
+    if meant.kind == "stop":
+        return _silence(runtime, hash_, channel)
+    wished = meant.kind in WISHES and meant.certain
+    members = {owner.member_id for owner in owners if wished} | ({joined} if joined is not None else set())
+    if not members:
+        return None
+    return Wished(members=tuple(sorted(members)), channels=meant.kind == CHANNEL or joined is not None)
+
+
+def _where(runtime: Runtime, owner: Owner, intent: str, meant: Intent, now: datetime) -> str:
+    """Where help is; or, where we lack an address, the member's own link by which they give it."""
+    if intent == NO_CHANNEL and (link := links_of(runtime, owner.member_id, now=now).get(meant.value)):
+        return link
+    return runtime.settings.help_contact or runtime.settings.public_url
+
+
 async def apply_opt_out(
-    runtime: Runtime, connection: AsyncConnection, channel: str, event: OptOut, ids: range, *, now: datetime
+    runtime: Runtime,
+    connection: AsyncConnection,
+    channel: str,
+    event: OptOut,
+    ids: range,
+    moves: Moves,
+    *,
+    now: datetime,
 ) -> Silence:
     """A complaint or an unsubscribe that the provider passes on."""
     hash_ = address_hash(runtime.key, runtime.specs[channel].address_kind, event.address)
-    reason = "complaint" if event.complaint else "unsubscribe"
-    return await silence(runtime, connection, hash_, channel, ids, reason=reason, source=f"{channel} provider", now=now)
+    reason, source = COMPLAINT if event.complaint else "unsubscribe", f"{channel} provider"
+    return await silence(
+        runtime, connection, hash_, channel, ids, moves, reason=reason, source=source, now=now, about=event.delivery
+    )
 
 
 async def silence(
@@ -122,14 +174,16 @@ async def silence(
     hash_: str,
     channel: str,
     ids: range,
+    moves: Moves,
     *,
     reason: str,
     source: str,
     now: datetime,
+    about: DeliveryRef | None = None,
 ) -> Silence:
-    """Suppress an address and write down who revoked what."""
+    """Suppress an address and write down who revoked what; `about` is the message that was too much, where known."""
     owners = await owners_of(connection, hash_, channel)
-    await revoke_consent(runtime, connection, hash_, channel, owners, iter(ids), reason, source, now)
+    await revoke_consent(runtime, connection, hash_, channel, owners, iter(ids), moves, reason, source, now, about)
     return _silence(runtime, hash_, channel)
 
 
@@ -145,14 +199,16 @@ async def _follow_link(
     event: Inbound,
     ids: Iterator[int],
     now: datetime,
-) -> None:
+) -> int | None:
     """Somebody opened a chat with us by their own link (``t.me/BOT?start=TOKEN``): it is theirs from now on."""
     member_id = read_join_token(runtime.key, event.payload, now)
-    if member_id is not None:
-        await bind_address(
-            runtime, connection, member_id, channel, account, event.sender, ids,
-            source=f"opened the chat on {channel} by their own link", wording=event.text, now=now,
-        )  # fmt: skip
+    if member_id is None:
+        return None
+    bound = await bind_address(
+        runtime, connection, member_id, channel, account, event.sender, ids,
+        source=f"opened the chat on {channel} by their own link", wording=event.text, now=now,
+    )  # fmt: skip
+    return member_id if bound else None
 
 
 async def _heard(connection: AsyncConnection, hash_: str, channel: str, at: datetime) -> None:

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from router.core.channel import Channel, ChannelSpec
 from router.core.rates import ChannelRules, Daily
 from router.core.standing import Standing, State
+from router.core.standing_hosts import HostStandings
 from router.limits import Bucket
 from router.runtime import Runtime
 
@@ -35,6 +36,8 @@ class Sender:
     slow_until: float = 0.0
     """Monotonic seconds until which its people go to others of the pool, because its answers took too long."""
     bucket: Bucket = field(init=False)
+    hosts: HostStandings | None = None
+    """The hosts that its addresses name, where strangers gave us those."""
     label: str = field(init=False)
     """``main``, or ``main/+12025550100``: as attempts and the operator know it."""
 
@@ -127,6 +130,7 @@ def pools_of(runtime: Runtime) -> list[Pool]:
                 Sender(
                     channel, account, name, adapter, rules,
                     Standing(runtime.policy.breaker, weight=rules.weight / len(adapter.senders)),
+                    hosts=HostStandings(runtime.policy.breaker) if spec.strangers else None,
                 )
                 for name in adapter.senders
             ]  # fmt: skip

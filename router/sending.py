@@ -21,6 +21,7 @@ from router.limits import Bucket
 from router.outcomes import Outcome, not_tried, outcome_of
 from router.runtime import Runtime
 from router.senders import Grants, Pool, Sender, day_of, is_open, next_day
+from router.store.spendings import micros
 
 log = logging.getLogger(__name__)
 
@@ -148,6 +149,9 @@ class Hands:
             or runtime.limits.is_paused(sender.bucket.name)
         ):
             return not_tried(letter, now)
+        host = self._host_of(letter)
+        if sender.hosts is not None and (rest := sender.hosts.rests_until(host, now)) is not None:
+            return not_tried(letter, rest)
         assert work.writer is not None
         try:
             message = work.writer.write(letter, now, sender=sender.name)
@@ -159,26 +163,33 @@ class Hands:
             return self._outcome(letter, Refused(FailureClass.CONTENT, "render"), now, sender)
         if not sender.standing.begin():
             return not_tried(letter, now)
-        if self._spec.counts_segments and sender.rules.rate:
-            done.owed[sender] += count_segments(message.text).segments - 1
+        if sender.hosts is not None:
+            sender.hosts.begin(host)
+        segments = count_segments(message.text).segments if self._spec.counts_segments else 1
+        if segments > 1 and sender.rules.rate:
+            done.owed[sender] += segments - 1
+        cost = micros(sender.rules.price) * segments
         try:
             sent = await sender.adapter.send(message)
         except SendError as error:
-            outcome = self._outcome(letter, error, runtime.clock(), sender)
+            outcome = self._outcome(letter, error, runtime.clock(), sender, cost=cost)
             if outcome.next is not None and outcome.next.pause is not None:
-                await runtime.limits.pause(sender.bucket.name, outcome.next.pause.total_seconds())
-            self._judge(sender, error, time.monotonic() - began, done)
+                if sender.hosts is not None:
+                    sender.hosts.slow_down(host, runtime.clock() + outcome.next.pause)
+                else:
+                    await runtime.limits.pause(sender.bucket.name, outcome.next.pause.total_seconds())
+            self._judge(sender, host, error, time.monotonic() - began, done)
             return outcome
         except Exception:
             # A bug of the adapter's own: nobody knows how far it got, so it may have been sent.
             log.exception("channel %s failed in a way its contract does not know", self._spec.name)
             bug = OutcomeUnknown("adapter")
-            self._judge(sender, bug, time.monotonic() - began, done)
-            return self._outcome(letter, bug, runtime.clock(), sender)
-        self._judge(sender, None, time.monotonic() - began, done)
-        return outcome_of(letter, sent, now, runtime.policy.retry, account=sender.label)
+            self._judge(sender, host, bug, time.monotonic() - began, done)
+            return self._outcome(letter, bug, runtime.clock(), sender, cost=cost)
+        self._judge(sender, host, None, time.monotonic() - began, done)
+        return outcome_of(letter, sent, now, runtime.policy.retry, account=sender.label, cost=cost)
 
-    def _outcome(self, letter: Letter, error: SendError, at: datetime, sender: Sender) -> Outcome:
+    def _outcome(self, letter: Letter, error: SendError, at: datetime, sender: Sender, *, cost: int = 0) -> Outcome:
         daily = self._pool.rules.daily
         return outcome_of(
             letter,
@@ -188,14 +199,22 @@ class Hands:
             account=sender.label,
             others=any(other is not sender for other in self._pool.alive(at)),
             daily_reset=next_day(daily, at) if daily and error.failure is FailureClass.DAILY_CAP else None,
+            cost=cost,
         )
 
-    def _judge(self, sender: Sender, error: SendError | None, seconds: float, done: Handed) -> None:
-        """What this send says of its sender."""
+    def _host_of(self, letter: Letter) -> str:
+        """The host that a stranger's address names; "" on other channels."""
+        spec = self._spec
+        return spec.limit_key(letter.allow.address.value)[1] if spec.strangers and spec.limit_key else ""
+
+    def _judge(self, sender: Sender, host: str, error: SendError | None, seconds: float, done: Handed) -> None:
+        """What this send says of its sender, and of the host that it went to."""
         done.slowest[sender] = max(done.slowest.get(sender, 0.0), seconds)
-        result = _result_of(error, seconds)
+        result, now = _result_of(error, seconds), self._runtime.clock()
         code = error.code if error is not None else ""
-        if sender.standing.record((result,), self._runtime.clock(), code=code):
+        if sender.hosts is not None:
+            result = sender.hosts.record(host, result, now, code=code)
+        if sender.standing.record((result,), now, code=code):
             done.changed = True
 
     def _is_withdrawn(self, work: Work, letter: Letter) -> bool:

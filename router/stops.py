@@ -9,13 +9,19 @@ from typing import NamedTuple
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from router.core.model import DeliveryStatus, Reason
+from router.core.guarding import Matter
+from router.core.model import CampaignStatus, DeliveryRef, DeliveryStatus, Reason
 from router.runtime import Runtime
 from router.store.batches import lease_batch, let_go
 from router.store.budgets import refund
 from router.store.bulk import for_update, in_numbers, numbers
+from router.store.campaigns import lock_campaign
+from router.store.reactions import asked_by, last_asked
 from router.store.tables import to_ms
 from router.store.tallies import Moves
+
+COMPLAINT = "complaint"
+"""The reason of a suppression after which the provider was told that we send spam."""
 
 
 class Queued(NamedTuple):
@@ -39,18 +45,21 @@ async def suppress(
     connection: AsyncConnection,
     address_hash: str,
     channel: str,
+    moves: Moves,
     *,
     reason: str,
     now: datetime,
     source: str = "",
+    about: DeliveryRef | None = None,
 ) -> list[str]:
     """Write the suppression of an address, known to us or not; returns the channels it covers.
 
-    In-process senders see it at once; everybody else sees it in their next intent.
+    In-process senders see it at once; everybody else sees it in their next intent. A new one is counted for the guard
+    (`router.guard`), as an answer to the message it is `about`, else to the ask that they got last there.
     """
     channels = covered(runtime, channel)
     for name in channels:
-        await connection.execute(
+        new = await connection.execute(
             text(
                 "INSERT INTO suppression (address_hash, channel, reason, source, at)"
                 " VALUES (:hash, :channel, :reason, :source, :at) ON CONFLICT DO NOTHING"
@@ -58,18 +67,30 @@ async def suppress(
             {"hash": address_hash, "channel": name, "reason": reason, "source": source[:400], "at": to_ms(now)},
         )
         runtime.signals.revoke(address_hash, name)
+        if name == channel and new.rowcount:
+            asked = await asked_by(connection, about) if about is not None else None
+            asked = asked or await last_asked(connection, address_hash, channel, now=now)
+            if asked is not None:
+                kind = Matter.COMPLAINT if reason == COMPLAINT else Matter.OPT_OUT
+                moves.react(asked.campaign_id, channel, kind.value, asked.variant)
     return channels
 
 
 async def cancel_queued(
     connection: AsyncConnection, address_hash: str, channels: Sequence[str], moves: Moves, *, now: datetime
 ) -> list[tuple[int, int]]:
-    """Cancel and refund what waits for this address; returns (month, id) of what is in flight to it right now."""
+    """Cancel and refund what waits for this address, and further hops of what went to it.
+
+    Returns (month, id) of what of it is in flight right now.
+    """
     rows = (
         await connection.execute(
             text(
-                "SELECT d.month, d.id, d.campaign_id, d.member_id, d.channel, d.status, d.costs"
-                " FROM address a JOIN delivery d ON d.member_id = a.member_id AND d.address_id = a.id"
+                "SELECT d.month, d.id, d.campaign_id, d.member_id, d.channel, d.status, d.costs, a.channel AS silenced"
+                " FROM address a JOIN delivery d ON d.member_id = a.member_id AND (d.address_id = a.id"
+                " OR (d.hop > 0 AND EXISTS (SELECT 1 FROM delivery p WHERE p.month = d.month"
+                " AND p.member_id = d.member_id AND p.campaign_id = d.campaign_id AND p.address_id = a.id"
+                " AND p.hop < d.hop AND p.status NOT IN ('queued', 'cancelled', 'expired', 'held'))))"
                 " WHERE a.hash = :hash AND d.status IN ('queued', 'sending') AND d.month IN (SELECT c.month FROM"
                 " campaign c WHERE c.status IN ('running', 'paused', 'finished'))"
                 # The one confirmation of the STOP itself waits there too, and shall go out.
@@ -79,7 +100,7 @@ async def cancel_queued(
             {"hash": address_hash},
         )
     ).all()
-    silenced = [row for row in rows if row.channel in channels]
+    silenced = [row for row in rows if row.silenced in channels]
     queued = [
         Queued(row.month, row.id, row.campaign_id, row.member_id, row.channel, bool(row.costs))
         for row in silenced
@@ -146,15 +167,21 @@ async def bury_address(connection: AsyncConnection, address_hash: str, channel: 
 
 
 async def withdraw_batch(runtime: Runtime, owner: str, *, now: datetime) -> bool:
-    """Withdraw what a cancelled campaign left in one batch and refund it; False with no such batch left."""
+    """Withdraw what a cancelled campaign, or one whose goal is met, left in one batch, and refund it.
+
+    False with no such batch left.
+    """
     store = runtime.store
     leased = await store.transact(
-        lambda connection: lease_batch(connection, list(runtime.specs), owner=owner, now=now, of="cancelled")
+        lambda connection: lease_batch(connection, list(runtime.specs), owner=owner, now=now, withdrawn=True)
     )
     if leased is None:
         return False
 
     async def work(connection: AsyncConnection) -> None:
+        campaign = await lock_campaign(connection, leased.campaign_id)
+        cancelled = campaign is None or campaign.status is CampaignStatus.CANCELLED
+        reason = Reason.CAMPAIGN_CANCELLED if cancelled else Reason.GOAL_MET
         rows = (
             await connection.execute(
                 text(
@@ -167,7 +194,7 @@ async def withdraw_batch(runtime: Runtime, owner: str, *, now: datetime) -> bool
         ).all()
         moves = Moves()
         queued = [Queued(r.month, r.id, r.campaign_id, r.member_id, r.channel, bool(r.costs)) for r in rows]
-        await cancel_rows(connection, queued, Reason.CAMPAIGN_CANCELLED, moves, now=now)
+        await cancel_rows(connection, queued, reason, moves, now=now)
         await let_go(connection, leased)
         await moves.write(connection)
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
+from router.goals import stop_at_goals
+from router.guard import watch_campaigns
+from router.relief import relieve
 from router.runtime import Runtime
+from router.stages import advance_stages
 from router.store.leases import give_lease_back, take_lease
+from router.waterfall import remind_silent
 
 LEASE = "tend"
 
 Task = Callable[..., Awaitable[int]]
 """``async def task(runtime, *, now) -> int``: how much it changed."""
 
-TASKS: tuple[Task, ...] = ()
+TASKS: tuple[Task, ...] = (stop_at_goals, watch_campaigns, advance_stages, relieve, remind_silent)
 """In the order in which they run. Each reads first and writes only where there is something to do."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import func, select
@@ -10,11 +11,34 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.ask import Ask
 from router.core.errors import NotFound
-from router.core.model import AskKind, CampaignStatus
+from router.core.model import AskKind, CampaignStatus, Reason
+from router.goals import read_progress
 from router.runtime import Runtime
+from router.stages import next_stage_at, tell_stages
 from router.store.campaigns import read_ask
+from router.store.spendings import read_spending
 from router.store.tables import campaign, route_range
 from router.store.tallies import read_tally
+
+
+class GoalView(BaseModel):
+    """How far a goal is, in people or in whole units of its currency."""
+
+    model_config = ConfigDict(frozen=True)
+
+    measure: str
+    """The kind of action that counts."""
+    currency: str
+    """"" where people are counted."""
+    reached: int
+    target: int
+    places: dict[str, list[int]]
+    """place → reached, target; where there is a goal for each place."""
+    met_at: datetime | None
+    """When the campaign stopped because it was met."""
+    left_in_peace: int
+    """How many people were not asked any more because it was met, everywhere or in their place. Somebody who was to get
+    it on two channels counts twice."""
 
 
 class CampaignView(BaseModel):
@@ -35,6 +59,19 @@ class CampaignView(BaseModel):
     """Nothing leaves before."""
     expires_at: datetime | None
     pause_reason: str
+    recipients: int
+    """How many its audience had, people and groups, when it was last counted: at its approval, launch and start."""
+    spent: dict[str, float]
+    """currency → what its messages have cost so far, those that are being sent among them."""
+    raised_by: str | None
+    """Who raised the contact budget to its ceiling for it …"""
+    raised_reason: str
+    raised_until: datetime | None
+    """… and until when; None where nobody did, or where its words were changed since."""
+    stages: str
+    """Where a large one leaves in stages: which has left, and when the next one will; "" otherwise."""
+    next_stage_at: datetime | None
+    """When the next of them leaves, if all is well; None while the present one is under way."""
     routed: int
     """How many ranges of the audience are routed …"""
     ranges: int
@@ -43,13 +80,15 @@ class CampaignView(BaseModel):
     """channel → delivery status → how many; "" for those held before a channel was chosen."""
     held: dict[str, int]
     """reason → how many were held back."""
+    goal: GoalView | None
+    """Where its author set one. What people do after it was met counts as well."""
     ask: Ask
 
 
 async def view_campaign(runtime: Runtime, campaign_id: int) -> CampaignView:
     """One campaign with its counts. Raises `NotFound`."""
     async with runtime.store.read() as connection:
-        return await _view(connection, campaign_id)
+        return await _view(runtime, connection, campaign_id)
 
 
 async def list_campaigns(runtime: Runtime, *, limit: int = 50, before: int | None = None) -> list[CampaignView]:
@@ -59,18 +98,20 @@ async def list_campaigns(runtime: Runtime, *, limit: int = 50, before: int | Non
         if before is not None:
             query = query.where(campaign.c.id < before)
         found = (await connection.execute(query.order_by(campaign.c.id.desc()).limit(limit))).scalars().all()
-        return [await _view(connection, number) for number in found]
+        return [await _view(runtime, connection, number) for number in found]
 
 
-async def _view(connection: AsyncConnection, campaign_id: int) -> CampaignView:
+async def _view(runtime: Runtime, connection: AsyncConnection, campaign_id: int) -> CampaignView:
     row = (await connection.execute(select(campaign).where(campaign.c.id == campaign_id))).one_or_none()
     if row is None:
         raise NotFound(f"there is no campaign {campaign_id}")
     counts: dict[str, dict[str, int]] = {}
     held: dict[str, int] = {}
+    spared = 0
     for channel, status, reason, count in await read_tally(connection, campaign_id):
         by_status = counts.setdefault(channel, {})
         by_status[status] = by_status.get(status, 0) + count
+        spared += count if reason == Reason.GOAL_MET.value else 0
         if status == "held":
             held[reason] = held.get(reason, 0) + count
     ranges, routed = (
@@ -78,6 +119,7 @@ async def _view(connection: AsyncConnection, campaign_id: int) -> CampaignView:
             select(func.count(), func.count(route_range.c.routed_at)).where(route_range.c.campaign_id == campaign_id)
         )
     ).one()
+    ask = await read_ask(connection, campaign_id)
     return CampaignView(
         id=row.id,
         title=row.title,
@@ -91,9 +133,32 @@ async def _view(connection: AsyncConnection, campaign_id: int) -> CampaignView:
         starts_at=row.starts_at,
         expires_at=row.expires_at,
         pause_reason=row.pause_reason,
+        recipients=row.recipients,
+        spent=await read_spending(connection, campaign_id),
+        raised_by=row.raised_by,
+        raised_reason=row.raised_reason,
+        raised_until=row.raised_until,
+        stages=tell_stages(runtime.policy.guard, ask, row),
+        next_stage_at=next_stage_at(runtime.policy.guard, ask, row),
         routed=routed,
         ranges=ranges,
         counts=counts,
         held=held,
-        ask=await read_ask(connection, campaign_id),
+        goal=await _goal(connection, ask, row, spared),
+        ask=ask,
+    )
+
+
+async def _goal(connection: AsyncConnection, ask: Ask, row: Any, spared: int) -> GoalView | None:
+    if ask.goal is None:
+        return None
+    progress = await read_progress(connection, row.id, ask.goal)
+    return GoalView(
+        measure=ask.goal.measure,
+        currency=ask.goal.currency,
+        reached=progress.reached,
+        target=progress.target,
+        places={name: list(pair) for name, pair in progress.places.items()},
+        met_at=row.goal_met_at,
+        left_in_peace=spared,
     )

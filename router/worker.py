@@ -23,6 +23,7 @@ from router.guard import Guard
 from router.launch import finish_done_campaigns, start_due_campaigns
 from router.letters import Writers
 from router.listen import Listener
+from router.plans import Route
 from router.receipts import close_unknowns, retry_parked
 from router.receive import Receiver
 from router.runtime import Runtime
@@ -155,14 +156,19 @@ class Worker:
         await self._repeat(once, Wake.PLAN, pause=0.25)
 
     async def _route(self) -> None:
+        known: dict[int, Route] = {}
+        taken: set[int] = set()
+
         async def once() -> bool:
-            prepared = await next_route(self._runtime)
+            prepared = await next_route(self._runtime, known, without=taken)
             if prepared is None:
+                taken.clear()
                 return False
-            routed = True
-            while routed and not self._stopping.is_set():
-                routed = await route_range_of(self._runtime, prepared, now=self._runtime.clock()) is not None
-                self._runtime.signals.wake(Wake.SEND)
+            if await route_range_of(self._runtime, prepared, now=self._runtime.clock()) is None:
+                taken.add(prepared.campaign.id)  # other workers are at its last parts
+            else:
+                taken.clear()
+            self._runtime.signals.wake(Wake.SEND)
             return True
 
         await self._repeat(once, Wake.ROUTE, pause=0.25)

@@ -24,6 +24,7 @@ from router.core.rates import read_channel_rules
 from router.core.tone_table import ToneTable
 from router.receive import Receiver
 from router.settings import load_settings, load_toml
+from router.simulation.parameters import read_parameters
 from router.store.engine import Store
 from router.web.app import ENDPOINTS, make_app
 from router.web.auth import Open, Scope
@@ -129,6 +130,7 @@ def test_every_file_of_the_configuration_loads() -> None:
     QuietHours.from_toml(loaded["quiet_hours"])
     KeywordTable.from_toml(loaded["keywords"])
     ToneTable.from_toml(loaded["tone"])
+    read_parameters(loaded["simulation"])
     assert set(read_channel_rules(loaded["channels"])) >= set(REGISTRY), "each channel has its rates"
 
 

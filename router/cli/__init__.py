@@ -2,15 +2,16 @@
 
 group       the command itself, and what all commands need
 processes   migrate, serve, web, worker
-people      import, join                    campaigns   blast
+people      import, join                    campaigns   blast, approve … cancel, status
 keys        keys (dns: what to publish, envfile: where secrets are kept)
 tokens      token                           check       check
 groups      group add, group list           demo        demo, sandbox
+why         why                             simulate    simulate
 """
 
 from __future__ import annotations
 
-from router.cli import campaigns, check, demo, groups, keys, people, processes, tokens
+from router.cli import campaigns, check, demo, groups, keys, people, processes, simulate, tokens, why
 from router.cli.group import err, outreach
 
 __all__ = [
@@ -23,5 +24,7 @@ __all__ = [
     "outreach",
     "people",
     "processes",
+    "simulate",
     "tokens",
+    "why",
 ]

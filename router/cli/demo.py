@@ -19,9 +19,11 @@ from router.demo import SCENARIOS, run_demo, run_sandbox
     "--scenario", type=click.Choice(list(SCENARIOS)), default="hearing", show_default=True, help="What is played."
 )
 @click.option("--once", is_flag=True, help="Run the blast, print the tables and leave.")
-@click.option("--members", default=2_000, show_default=True, type=click.IntRange(10, 12_000), help="How many people.")
+@click.option(
+    "--members", type=click.IntRange(10, 12_000), help="How many people; the scenario's own number where left out."
+)
 @click.option("--seed", default=1, show_default=True, help="The same movement for the same seed.")
-def demo(scenario: str, once: bool, members: int, seed: int) -> None:
+def demo(scenario: str, once: bool, members: int | None, seed: int) -> None:
     """A made-up movement is asked to an event, over the real adapters of all channels against simulated providers."""
     logging.basicConfig(level="WARNING", format="%(levelname)s %(name)s: %(message)s")
     asyncio.run(run_demo(out, scenario=scenario, members=members, seed=seed, once=once))

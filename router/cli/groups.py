@@ -8,7 +8,7 @@ from rich.table import Table
 from router.app import utc_now
 from router.cli.group import out, outreach, with_runtime
 from router.group_list import GroupView, list_groups
-from router.groups import add_group
+from router.groups import add_group, change_group
 from router.runtime import Runtime
 from router.settings import MAIN
 
@@ -17,7 +17,7 @@ _PAGE = 200
 
 @outreach.group("group")
 def group() -> None:
-    """Group chats that asks can be posted in: enter one, list them."""
+    """Group chats that asks can be posted in: enter one, tag it, list them."""
 
 
 # Telegram's group chats are negative numbers, which would else be taken for options.
@@ -39,6 +39,16 @@ def add(channel: str, address: str, title: str, tags: tuple[str, ...], account: 
         )
     )
     out.print(f"Group {number} is entered.")
+
+
+@group.command("tag")
+@click.argument("number", metavar="GROUP", type=click.IntRange(0))
+@click.argument("tags", metavar="[TAG]...", nargs=-1)
+@click.option("--by", default="command line", help="Who tags it; kept in the audit log.")
+def tag(number: int, tags: tuple[str, ...], by: str) -> None:
+    """Give GROUP these tags in place of those it has; none where no TAG is given. Asks name their groups by them."""
+    with_runtime(lambda runtime: change_group(runtime, number, tags=list(tags), by=by, now=utc_now()))
+    out.print(f"Group {number} has the tags {', '.join(tags)}." if tags else f"Group {number} has no tags.")
 
 
 @group.command("list")

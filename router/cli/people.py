@@ -72,6 +72,7 @@ async def _import(
             now=runtime.clock(),
             options=options,
             progress=progress,
+            accounts=runtime.channels,
         )
     out.print(import_table(report))
     if problems is not None:

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-ANSWERED = ("stop", "start", "help", "less", "more", "pause")
+NO_CHANNEL = "no_channel"
+"""For ``channel`` where we have no address of theirs there that we may use."""
+
+ANSWERED = ("stop", "start", "help", "less", "more", "pause", "channel", NO_CHANNEL)
 """Intents that get an answer."""
 
 _WORDS: Mapping[str, Mapping[str, str]] = {
@@ -18,6 +21,8 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "less": "{organization}: you will hear from us at most once a week. MORE undoes it, STOP ends all.",
         "more": "{organization}: you will hear everything again. LESS for less, STOP ends all messages.",
         "pause": "{organization}: nothing from us for {days} days. MORE ends the pause, STOP ends all messages.",
+        "channel": "{organization}: from now on we write to you by {channel} first. STOP ends all messages here.",
+        NO_CHANNEL: "{organization}: we have no confirmed {channel} address of yours. Give us one: {contact}",
     },
     "es": {
         "stop": "{organization}: te has dado de baja y no recibirás más mensajes aquí. Responde START para volver.",
@@ -26,6 +31,8 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "less": "{organization}: ahora recibirás como mucho un mensaje por semana. MORE lo deshace, STOP termina todo.",
         "more": "{organization}: volverás a recibir todo. LESS para menos, STOP termina todo.",
         "pause": "{organization}: sin mensajes durante {days} días. MORE termina la pausa, STOP termina todo.",
+        "channel": "{organization}: a partir de ahora te escribimos primero por {channel}. STOP termina todo aquí.",
+        NO_CHANNEL: "{organization}: no tenemos ninguna dirección tuya confirmada para {channel}. Danos una: {contact}",
     },
     "fr": {
         "stop": "{organization} : vous êtes désinscrit et ne recevrez plus de messages ici. START pour revenir.",
@@ -34,6 +41,8 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "less": "{organization} : au plus un message par semaine. MORE pour revenir en arrière, STOP arrête tout.",
         "more": "{organization} : vous recevrez de nouveau tout. LESS pour moins, STOP pour tout arrêter.",
         "pause": "{organization} : aucun message pendant {days} jours. MORE met fin à la pause, STOP arrête tout.",
+        "channel": "{organization} : désormais nous vous écrivons d'abord par {channel}. STOP arrête tout ici.",
+        NO_CHANNEL: "{organization} : pas d'adresse {channel} confirmée de vous. Donnez-la ici : {contact}",
     },
     "de": {
         "stop": "{organization}: Sie sind abgemeldet und erhalten hier nichts mehr. Mit START kommen Sie zurück.",
@@ -42,6 +51,8 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "less": "{organization}: höchstens eine Nachricht pro Woche. MORE macht es rückgängig, STOP beendet alles.",
         "more": "{organization}: Sie hören wieder alles. LESS für weniger, STOP beendet alles.",
         "pause": "{organization}: {days} Tage lang nichts von uns. MORE beendet die Pause, STOP beendet alles.",
+        "channel": "{organization}: ab jetzt schreiben wir Ihnen zuerst per {channel}. STOP beendet hier alles.",
+        NO_CHANNEL: "{organization}: uns fehlt eine bestätigte Adresse von Ihnen für {channel}. Hier: {contact}",
     },
     "pt": {
         "stop": "{organization}: sua inscrição foi cancelada; não enviaremos mais mensagens aqui. START para voltar.",
@@ -50,6 +61,8 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "less": "{organization}: agora no máximo uma mensagem por semana. MORE desfaz, STOP termina tudo.",
         "more": "{organization}: você voltará a receber tudo. LESS para menos, STOP termina tudo.",
         "pause": "{organization}: nenhuma mensagem por {days} dias. MORE encerra a pausa, STOP termina tudo.",
+        "channel": "{organization}: a partir de agora escrevemos primeiro por {channel}. STOP termina tudo aqui.",
+        NO_CHANNEL: "{organization}: não temos um endereço seu confirmado para {channel}. Informe aqui: {contact}",
     },
     "ar": {
         "stop": "{organization}: تم إلغاء اشتراكك ولن تصلك رسائل أخرى هنا. أرسل START للعودة.",
@@ -58,11 +71,28 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "less": "{organization}: ستصلك رسالة واحدة في الأسبوع على الأكثر. MORE للتراجع، STOP لإيقاف الكل.",
         "more": "{organization}: ستصلك كل الرسائل من جديد. LESS لتقليلها، STOP لإيقاف الكل.",
         "pause": "{organization}: لا رسائل لمدة {days} يوما. MORE لإنهاء التوقف، STOP لإيقاف الكل.",
+        "channel": "{organization}: سنراسلك من الآن أولا عبر {channel}. أرسل STOP لإيقاف الكل هنا.",
+        NO_CHANNEL: "{organization}: ليس لدينا عنوان مؤكد لك على {channel}. أضفه هنا: {contact}",
     },
 }
 
 
-def answer(kind: str, *, locale: str, organization: str, contact: str, days: int = 0) -> str:
-    """The words for one of `ANSWERED` in a member's language, English where we have none; `days` is a pause's."""
+_CHANNELS: Mapping[str, str] = {
+    "sms": "SMS",
+    "email": "email",
+    "whatsapp": "WhatsApp",
+    "telegram": "Telegram",
+    "slack": "Slack",
+    "webpush": "push",
+}
+"""What people call them, in all of these languages."""
+
+
+def answer(kind: str, *, locale: str, organization: str, contact: str, days: int = 0, channel: str = "") -> str:
+    """The words for one of `ANSWERED` in a member's language, English where we have none.
+
+    `days` is a pause's, `channel` what they asked for, `contact` where there is help or a form to fill in.
+    """
     words = _WORDS.get(locale.partition("-")[0].lower(), _WORDS["en"])
-    return words[kind].format(organization=organization, contact=contact, days=days)
+    named = _CHANNELS.get(channel, channel)
+    return words[kind].format(organization=organization, contact=contact, days=days, channel=named)

@@ -70,12 +70,15 @@ class Goal(BaseModel):
     places: Annotated[
         dict[Annotated[str, Field(min_length=1, max_length=200)], Annotated[int, Field(ge=1)]], Field(max_length=1000)
     ] = {}
-    """Or one target for each place, as `member.place` names it."""
+    """Or one target for each place, as `member.place` names it; capitals and spaces around it make no difference."""
 
     @model_validator(mode="after")
     def _has_one_target(self) -> Goal:
         if (self.target is None) == (not self.places):
             raise ValueError("a goal has either a target or places with a target each")
+        names = [name.strip().casefold() for name in self.places]
+        if twice := next((name for name in self.places if names.count(name.strip().casefold()) > 1), ""):
+            raise ValueError(f"places names {twice} twice, apart from capitals and spaces; give it one target")
         return self
 
 
@@ -185,6 +188,8 @@ class Ask(BaseModel):
             yield f"waterfall names {twice} twice; each channel has one step"
         if self.channels and (unknown := next((name for name in named if name not in self.channels), "")):
             yield f"waterfall has a step for {unknown}, which channels leaves out"
+        if self.kind.is_service and any(step.success == "acted" for step in self.waterfall):
+            yield f"a {self.kind.value} asks for nothing, so nobody's silence is waited for; leave out success = acted"
         if self.stop_at_goal and self.goal is None:
             yield "stop_at_goal needs a goal with a measure and a target"
         if self.stop_at_goal and owed:

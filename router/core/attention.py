@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -82,6 +82,8 @@ class BudgetAsk:
     """A second approver raised the budget to its ceiling for this ask, and that approval has not run out."""
     answerable: bool = False
     """An answer could be seen (tracked link, keyword, button, connected action source), so that none means none."""
+    unseen: Set[str] = frozenset()
+    """Channels on which it could not be seen all the same."""
     permission: bool = False
     """It only asks whether the member still wants to hear from us."""
     free: bool = False

@@ -11,7 +11,7 @@ ceiling. It lifts neither a pause, nor "urgent only" for what is not urgent, nor
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from datetime import datetime
 
 from router.core import purse as purses
@@ -87,7 +87,8 @@ def book(
     if ask.thread is not None and _in_thread(purse, ask, rules, at, recipient):
         return purses.follow_up(purse, ask.thread.campaign, delivery, until=to_ms(ask.thread.until))
     moment = to_ms(at)
-    flags = (ANSWERABLE if ask.answerable else 0) | (PERMISSION if ask.permission else 0)
+    flags = ANSWERABLE if ask.answerable and channel not in ask.unseen else 0
+    flags |= PERMISSION if ask.permission else 0
     usual = (
         _keeping(purse, ask, rules, channel, recipient, moment, moment + 1, raised=False) if ask.override else moment
     )
@@ -110,22 +111,39 @@ def pick_victim(
 ) -> Slot | None:
     """The reserved slot of a clearly less important ask whose giving way makes room before `until` (DESIGN.md 6, 16).
 
-    None where there is room anyway, or where no single one would make it. The least important goes first; among equals
-    the one with most time left to find another slot, then the latest, then the last to come. `without` names deliveries
-    that could not be taken, because they turned out to be on their way.
+    None where there is room anyway, or where no single one would make it. `without` names deliveries that could not be
+    taken, because they turned out to be on their way.
     """
-    lesser = [
-        slot
-        for slot in purse.slots
-        if not slot.flags & SPENT and slot.priority + rules.margin <= ask.priority and slot.delivery not in without
-    ]
-    if not lesser:
+
+    def has_room(left: Purse) -> bool:
+        found = earliest(left, ask, rules, channel=channel, at=at, until=until, recipient=recipient)
+        return isinstance(found, datetime)
+
+    if not lesser(purse, ask, rules) or has_room(purse):
         return None
-    if isinstance(earliest(purse, ask, rules, channel=channel, at=at, until=until, recipient=recipient), datetime):
-        return None
-    for slot in sorted(lesser, key=_worth):
-        left = purses.refund(purse, (slot.delivery,))
-        if isinstance(earliest(left, ask, rules, channel=channel, at=at, until=until, recipient=recipient), datetime):
+    return weakest(purse, ask, rules, has_room, without=without)
+
+
+def lesser(purse: Purse, ask: BudgetAsk, rules: BudgetRules) -> list[Slot]:
+    """The reserved slots of clearly less important asks."""
+    return [slot for slot in purse.slots if not slot.flags & SPENT and slot.priority + rules.margin <= ask.priority]
+
+
+def weakest(
+    purse: Purse,
+    ask: BudgetAsk,
+    rules: BudgetRules,
+    makes_room: Callable[[Purse], bool],
+    *,
+    without: Set[int] = frozenset(),
+) -> Slot | None:
+    """The first of the `lesser` slots whose purse without it `makes_room`; None where no single one does.
+
+    The least important goes first; among equals the one with most time left to find another slot, then the latest,
+    then the last to come.
+    """
+    for slot in sorted(lesser(purse, ask, rules), key=_worth):
+        if slot.delivery not in without and makes_room(purses.refund(purse, (slot.delivery,))):
             return slot
     return None
 
@@ -192,7 +210,8 @@ def _keeping(
     if recipient.joined_at is not None:
         joined = to_ms(recipient.joined_at)
         new_until = joined + rules.newcomer_ms
-        if recipient.joined_by == ask.campaign:
+        followed = ask.thread.campaign if ask.thread else 0
+        if recipient.joined_by and recipient.joined_by in (ask.campaign, followed):
             joining_until = joined + rules.joining_ms
     overall = rules.overall_raised if raised else rules.overall
     turned_down = 0 if recipient.dial is Dial.EVERYTHING else 2

@@ -11,6 +11,9 @@ from router.core.model import Address, AddressState, ConsentState, Reason
 CONFIRMATION_WINDOW = timedelta(minutes=5)
 """A single opt-out confirmation is presumed fine within five minutes (FACTS.md 2.1, confirmation text)."""
 
+_GRANTED, _ACTIVE = ConsentState.GRANTED, AddressState.ACTIVE
+"""Named once: looking up a member of an enum costs more than the rest of the usual decision."""
+
 
 @dataclass(frozen=True, slots=True)
 class Allow:
@@ -33,15 +36,18 @@ def check(address: Address, *, erased: bool = False) -> Allow | Reason:
     """Whether a message may go to `address`: an `Allow`, or the reason why not."""
     if erased:
         return Reason.ERASED
+    return objection(address) or Allow(address, Allow._KEY)
+
+
+def objection(address: Address, *, alert: bool = False) -> Reason | None:
+    """What speaks against writing to `address`; an alert also needs its owner's consent to alerts there."""
+    if address.consent is _GRANTED and address.state is _ACTIVE and not address.suppressed:
+        return Reason.NO_CONSENT if alert and not address.alerts else None
     if address.suppressed or address.consent is ConsentState.REVOKED:
         return Reason.SUPPRESSED
     if address.state is AddressState.DEAD:
         return Reason.ADDRESS_DEAD
-    if address.consent is ConsentState.UNCONFIRMED:
-        return Reason.UNCONFIRMED
-    if address.consent is not ConsentState.GRANTED:
-        return Reason.NO_CONSENT
-    return Allow(address, Allow._KEY)
+    return Reason.UNCONFIRMED if address.consent is ConsentState.UNCONFIRMED else Reason.NO_CONSENT
 
 
 def check_reply(address: Address, *, asked_at: datetime, now: datetime) -> Allow | Reason:

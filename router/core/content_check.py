@@ -172,6 +172,9 @@ def _of_link(ask: Ask) -> Iterator[BadInput]:
 
 def _of_channels(ask: Ask, specs: Mapping[str, ChannelSpec]) -> Iterator[BadInput]:
     known = f"known are {', '.join(sorted(specs))}"
+    for step in ask.waterfall:
+        if step.channel not in specs:
+            yield BadInput(f"there is no channel {step.channel!r}; {known}", place="waterfall")
     for name in ask.channels:
         if name not in specs:
             yield BadInput(f"there is no channel {name[:60]!r}; {known}", place="channels")

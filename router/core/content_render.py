@@ -184,6 +184,11 @@ class Renderer:
         ready = self._ready.get((member.locale, channel)) or self._get_ready(member.locale, channel, spec)
         return ready.buttons
 
+    def variables(self, locale: str, channel: str, spec: ChannelSpec) -> frozenset[str]:
+        """What the text for members of this locale takes from the member (``link`` is everybody's own, too)."""
+        ready = self._ready.get((locale, channel)) or self._get_ready(locale, channel, spec)
+        return frozenset(piece.variable for piece in ready.text if not isinstance(piece, str))
+
     def _template(self, ready: _Ready, member: Member, link: str) -> Template:
         values = {name: self._fill(pieces, member, link, ready.locale) for name, pieces in ready.variables}
         return Template(id=ready.template, variables=values)

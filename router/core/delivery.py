@@ -118,8 +118,13 @@ def after_receipt(
     expires_at: datetime | None,
     policy: RetryPolicy,
     daily_reset: datetime | None = None,
+    turn_ends: datetime | None = None,
 ) -> Next:
-    """What to do after a receipt said FAILED about a message that the provider had taken; `hop` is the row's own."""
+    """What to do after a receipt said FAILED about a message that the provider had taken; `hop` is the row's own.
+
+    `turn_ends` is when the next channel's turn comes, where the ask has a waterfall (`core.waterfall`): a provider that
+    gave up by then leaves the ask to that channel, and nothing is tried again after it.
+    """
     return _after_failure(
         failure or FailureClass.UNKNOWN,
         tries=hop + 1,
@@ -128,6 +133,7 @@ def after_receipt(
         policy=policy,
         again=Step.RETRY,
         daily_reset=daily_reset,
+        turn_ends=turn_ends,
     )
 
 
@@ -151,7 +157,9 @@ def _after_failure(
     policy: RetryPolicy,
     again: Step,
     daily_reset: datetime | None,
+    turn_ends: datetime | None = None,
 ) -> Next:
+    last = min((moment for moment in (expires_at, turn_ends) if moment is not None), default=None)
     match failure:
         case FailureClass.OPT_OUT:
             return Next(step=Step.FAIL, reason=Reason.SUPPRESSED, suppress=True)
@@ -160,7 +168,7 @@ def _after_failure(
         case FailureClass.RECIPIENT_TRANSIENT:
             waits = policy.recipient_minutes
             at = now + timedelta(minutes=waits[min(tries, len(waits)) - 1])
-            if tries > len(waits) or (expires_at is not None and at >= expires_at):
+            if tries > len(waits) or (last is not None and at >= last):
                 return Next(step=Step.FALLBACK, reason=Reason.UNREACHABLE)
             return Next(step=again, reason=Reason.UNREACHABLE, at=at)
         case FailureClass.RATE:
@@ -172,7 +180,7 @@ def _after_failure(
             reset = daily_reset or now + DAILY_CAP_PAUSE
             return _unless_late(
                 reset,
-                expires_at,
+                last,
                 reason=Reason.UNREACHABLE,
                 pause=None if daily_reset else DAILY_CAP_PAUSE,
                 burns_attempt=False,
@@ -188,6 +196,8 @@ def _after_failure(
         case FailureClass.CONTENT:
             return Next(step=Step.FAIL, reason=Reason.CONTENT)
         case FailureClass.EXPIRED:
+            if turn_ends is not None and (expires_at is None or now < expires_at):
+                return Next(step=Step.FALLBACK, reason=Reason.UNREACHABLE)
             return Next(step=Step.EXPIRE, reason=Reason.EXPIRED)
         case FailureClass.TRANSPORT | FailureClass.UNKNOWN:
             if tries > 1:

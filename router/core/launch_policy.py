@@ -37,6 +37,12 @@ class Limits(_Section):
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     """How sure we are, over all looks together, that the limit is passed."""
 
+    @model_validator(mode="after")
+    def _has_a_default(self) -> Self:
+        if "default" not in self.opt_outs:
+            raise ValueError("opt_outs needs a default for the channels that it does not name")
+        return self
+
 
 class CanaryPolicy(_Section):
     """Some go first, and the rest waits for what they say."""

@@ -198,6 +198,10 @@ class LegalBasis(StrEnum):
     """UK charities since 2026-02-05, never retroactive."""
 
 
+UNRANKED = 100
+"""From this `Address.rank` on its owner never said how much they like it, and what works decides."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
     """One way to reach one member: a channel and a normalised value (E.164, lower-case mailbox, chat id …).

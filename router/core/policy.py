@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from router.core.budget_limits import BudgetRules, rules_of
 from router.core.budget_policy import BudgetSection
@@ -86,6 +86,13 @@ class Policy(_Section):
     comparison: ComparisonPolicy
     stop_covers: Mapping[str, list[str]]
     """channel → the channels that a STOP there silences too."""
+
+    @field_validator("waits")
+    @classmethod
+    def _has_default(cls, waits: Mapping[str, Wait]) -> Mapping[str, Wait]:
+        if "default" not in waits:
+            raise ValueError("needs a default for channels without a wait of their own")
+        return waits
 
     @cached_property
     def budget_rules(self) -> BudgetRules:

@@ -94,6 +94,16 @@ def zone_of_postcode(country: str, postcode: str) -> str:
     return ""
 
 
+def area_of_postcode(country: str, postcode: str) -> str:
+    """The ISO 3166-2 code of the state of a US postcode (``US-KY``); "" where it is not known."""
+    five = _five_digits(postcode.strip()) if country == "US" else ""
+    if not five:
+        return ""
+    states = _states_of_zip3(five[:3])
+    state = states if isinstance(states, str) else states.get(five, "")
+    return f"US-{state}" if state else ""
+
+
 def _longest_prefix(table: Mapping[str, str], postcode: str, longest: int) -> str:
     for length in range(longest, 0, -1):
         zone = table.get(postcode[:length])
@@ -104,12 +114,16 @@ def _longest_prefix(table: Mapping[str, str], postcode: str, longest: int) -> st
 
 def _zone_of_zip(postcode: str) -> str:
     """The zone of a US postcode: ``10001``, ``10001-1234``, or ``2134`` that a spreadsheet robbed of its zero."""
-    five = postcode.partition("-")[0]
-    if not (five.isascii() and five.isdecimal() and len(five) in (3, 4, 5, 9)):
+    five = _five_digits(postcode)
+    if not five:
         return ""
-    five = five.zfill(5)[:5]
     zones = _zones_of_zip3(five[:3])
     return zones if isinstance(zones, str) else zones.get(five, "")
+
+
+def _five_digits(postcode: str) -> str:
+    five = postcode.partition("-")[0]
+    return five.zfill(5)[:5] if five.isascii() and five.isdecimal() and len(five) in (3, 4, 5, 9) else ""
 
 
 @cache
@@ -118,7 +132,17 @@ def _zones_of_zip3(prefix: str) -> str | Mapping[str, str]:
 
     Read a prefix at a time (1 ms each, 933 of them): the whole table at once takes a second and 90 MB.
     """
-    rows = {row["zip_code"]: row["timezone"] for row in _rows_of_zip3(prefix)}
+    return _one_or_each(prefix, "timezone")
+
+
+@cache
+def _states_of_zip3(prefix: str) -> str | Mapping[str, str]:
+    """The same for their states."""
+    return _one_or_each(prefix, "state")
+
+
+def _one_or_each(prefix: str, column: str) -> str | Mapping[str, str]:
+    rows = {row["zip_code"]: row[column] for row in _rows_of_zip3(prefix)}
     kinds = set(rows.values())
     return kinds.pop() if len(kinds) == 1 else rows
 

@@ -26,6 +26,7 @@ from router.core.quiet_hours_file import DEFAULT, QuietHoursFile, Week, check_ne
 from router.core.zones import COUNTRY_ALIASES, known_zone, zones_of_country
 
 _MEMO_LIMIT = 8_192
+_MEMO_EACH = 4
 
 Span = tuple[datetime, datetime]
 
@@ -44,7 +45,7 @@ class QuietHours:
         self._channels = {name: days.week() for name, days in rules.channels.items()}
         self._unknown = rules.unknown
         self._fundraising = rules.fundraising
-        self._memo: dict[tuple[str, str, str, str, str], tuple[datetime, Window]] = {}
+        self._memo: dict[tuple[str, str, str, str, str], tuple[tuple[datetime, Window], ...]] = {}
 
     @classmethod
     def from_toml(cls, data: Mapping[str, Any], *, file: str = "quiet_hours.toml") -> Self:
@@ -67,16 +68,18 @@ class QuietHours:
         the state rules of fundraising; without it the strictest of the country's apply.
         """
         key = (channel, zone, country, purpose, area)
-        known = self._memo.get(key)
-        # The last answer holds from the moment it was asked for until its window closes.
-        if known is not None and known[0] <= at < known[1].closes_at:
-            return known[1]
+        known = self._memo.get(key, ())
+        # An answer holds from the moment it was asked for until its window closes. Several are kept: most people of
+        # an audience are asked for now, those who have no room yet for tomorrow.
+        for since, window in known:
+            if since <= at < window.closes_at:
+                return window
         if at.tzinfo is None:
             raise ValueError("at must be an aware datetime")
         found = self._find(self._week(channel, country, purpose, area), zone, country, at.astimezone(UTC))
         if len(self._memo) >= _MEMO_LIMIT:
             self._memo.clear()
-        self._memo[key] = (min(at, found.opens_at), found)
+        self._memo[key] = ((min(at, found.opens_at), found), *known[: _MEMO_EACH - 1])
         return found
 
     def local_to_utc(self, local: datetime, zone: str, country: str) -> datetime:

@@ -56,7 +56,7 @@ class ChannelRules(_Rules):
     concurrency: Annotated[int, Field(ge=1, le=1000)]
     """Requests under way at once, per account and process."""
     price: Annotated[float, Field(ge=0, strict=False)] = 0.0
-    """What one message (or segment) costs, in `currency`; for the preview only."""
+    """What one message (or segment) costs, in `currency`: for previews and spend limits."""
     currency: str = "USD"
     each: Mapping[str, Pace] = {}
     """Kind of place (`ChannelSpec.limit_key`) → how often each one is written to."""
@@ -89,7 +89,9 @@ def read_channel_rules(data: Mapping[str, Any], *, file: str = "channels.toml") 
             place = name
             for account in rules[name].accounts:
                 place = f"{name}.accounts.{account}"
-                rules[name].of_account(account)
+                currency = rules[name].currency
+                if rules[name].of_account(account).currency != currency:
+                    raise BadInput(f"all accounts are paid in {currency}", place=f"{file}: {place}.currency")
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join([name if name not in rules else place, *(str(part) for part in first["loc"])])

@@ -98,6 +98,11 @@ class Standing:
             return 0.0
         return sum(self._recent.count(result) for result in results) / len(self._recent)
 
+    @property
+    def does_well(self) -> bool:
+        """Whether its breaker is closed and something it sent lately arrived."""
+        return self.state is State.CLOSED and (Result.WELL in self._recent or Result.SLOW in self._recent)
+
     def close(self) -> None:
         """All is well again."""
         self.state, self.until, self.reason = State.CLOSED, None, ""

@@ -2,6 +2,7 @@
 
 house      ledger, providers, web server, worker, clock     crowd      who the movement is made of
 hearing    the main scenario                                watching   launch, watch, tell what came of it
+backlash   an ask that annoys people stops itself      vote_tonight   texts are too slow for all before a vote
 """
 
 from __future__ import annotations
@@ -11,15 +12,22 @@ import asyncio
 from rich.console import Console
 
 from channels.sandbox import CALLING, Sandbox
+from router.demo.backlash import run_backlash
 from router.demo.hearing import run_hearing
+from router.demo.vote_tonight import run_vote_tonight
 
-SCENARIOS = {"hearing": run_hearing}
+SCENARIOS = {"hearing": run_hearing, "backlash": run_backlash, "vote-tonight": run_vote_tonight}
 """Name → what runs it."""
 
+MEMBERS = {"backlash": 10_000, "vote-tonight": 600}
+"""How many people a scenario has, where not `USUAL`."""
 
-async def run_demo(out: Console, *, scenario: str, members: int, seed: int, once: bool) -> None:
+USUAL = 2_000
+
+
+async def run_demo(out: Console, *, scenario: str, members: int | None, seed: int, once: bool) -> None:
     """Run one of `SCENARIOS` and print what happens; without `once`, keep it running to look around in."""
-    await SCENARIOS[scenario](out, members=members, seed=seed, once=once)
+    await SCENARIOS[scenario](out, members=members or MEMBERS.get(scenario, USUAL), seed=seed, once=once)
 
 
 async def run_sandbox(out: Console, *, port: int, smtp_port: int, public_url: str) -> None:

@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from channels.sandbox import CALLING, Sandbox
 from router.app import open_runtime, serving
+from router.core.policy import Policy
 from router.core.rates import ChannelRules, Pace
 from router.runtime import Runtime
 from router.settings import Settings
@@ -51,8 +53,19 @@ class Clock:
 
 
 @contextlib.asynccontextmanager
-async def installation(folder: Path, clock: Clock) -> AsyncIterator[tuple[Runtime, Sandbox, str]]:
-    """A fresh ledger, the simulated providers and the web server that they call back."""
+async def installation(
+    folder: Path,
+    clock: Clock,
+    *,
+    guarded: bool = False,
+    rules: Mapping[str, ChannelRules] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> AsyncIterator[tuple[Runtime, Sandbox, str]]:
+    """A fresh ledger, the simulated providers and the web server that they call back.
+
+    `rules` and `environment` go over the usual ones. Only where it is `guarded` does a large ask leave in stages, and
+    stop where too many ask for silence.
+    """
     port = free_port()
     public = f"http://127.0.0.1:{port}"
     settings = Settings(
@@ -69,11 +82,28 @@ async def installation(folder: Path, clock: Clock) -> AsyncIterator[tuple[Runtim
         Sandbox(
             webhooks={name: f"{public}/hooks/{name}/main" for name in CALLING}, clock=lambda: clock().timestamp()
         ) as sandbox,
-        open_runtime(settings, environment=sandbox.channel_environment(), rules=RULES, clock=clock) as runtime,
+        open_runtime(
+            settings,
+            environment=sandbox.channel_environment() | dict(environment or {}),
+            rules=RULES | dict(rules or {}),
+            clock=clock,
+        ) as shipped,
     ):
+        runtime = shipped if guarded else replace(shipped, policy=_at_once(shipped.policy))
         await migrate(runtime.store)
         async with serving(runtime, host="127.0.0.1", port=port) as url:
             yield runtime, sandbox, url
+
+
+def _at_once(policy: Policy) -> Policy:
+    """The policy without stages and limits, for a scenario that is about something else."""
+    guard = policy.guard
+    changes = {
+        "limits": guard.limits.model_copy(update={"opt_outs": {"default": 1.0}}),
+        "canary": guard.canary.model_copy(update={"above": 10**9}),
+        "ramp": guard.ramp.model_copy(update={"above": 10**9}),
+    }
+    return policy.model_copy(update={"guard": guard.model_copy(update=changes)})
 
 
 @contextlib.asynccontextmanager

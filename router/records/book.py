@@ -179,12 +179,15 @@ class Book:
         place = (address.channel, address.hash)
         known = person.addresses.get(place)
         if known is None:
-            known = Known(next(self.ids), address.value, rank=address.rank, fresh=True)
+            known = Known(next(self.ids), address.value, rank=address.rank, account=address.account, fresh=True)
             person.addresses[place] = known
             self._at.setdefault(address.hash, {})[person.id] = person
             person.changed = True
         elif row.ranked and known.rank != address.rank:
             known.rank = address.rank
+            known.changed = person.changed = True
+        if known.account != address.account:
+            known.account = address.account
             known.changed = person.changed = True
         for claim in sorted(address.claims, key=_refusals_first) if len(address.claims) > 1 else address.claims:
             told.silenced += not self._weigh(person, known, place, claim)

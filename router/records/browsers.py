@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from router.binding import IDS_PER_BINDING, bind_address
 from router.core.address import address_hash
 from router.core.errors import NotAllowed, NotFound
+from router.rerouting import follow_wishes
 from router.runtime import Runtime
 from router.stops import bury_address
 
@@ -42,6 +43,7 @@ async def join_browser(
             raise NotFound("This link belongs to nobody any more.")
 
     await runtime.store.transact(work)
+    await follow_wishes(runtime, [member_id], channels=True, now=now)
 
 
 async def owns_browser(runtime: Runtime, member_id: int, channel: str, value: str) -> bool:

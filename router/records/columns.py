@@ -13,7 +13,7 @@ from typing import Any
 
 from router.core.data import data_folder
 from router.core.errors import BadInput
-from router.records.record import MAX_ATTRIBUTES
+from router.records.record import MAX_ATTRIBUTES, OWN_CHANNELS
 
 IGNORE = "ignore"
 ATTRIBUTE = "attribute"
@@ -150,7 +150,7 @@ def plan_columns(
         elif field != IGNORE:
             fields.setdefault(field, []).append((rank, place))
     plan_fields = {field: tuple(place for _, place in sorted(places)) for field, places in fields.items()}
-    if not plan_fields.keys() & {"phone", "email", "external_id"}:
+    if not plan_fields.keys() & {"phone", "email", "external_id", "whatsapp", *OWN_CHANNELS}:
         raise _no_address(header)
     return Plan(
         fields=plan_fields,

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import tempfile
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -59,6 +59,7 @@ async def import_file(
     options: ImportOptions | None = None,
     progress: Callable[[ImportProgress], None] | None = None,
     rules: ColumnRules | None = None,
+    accounts: Mapping[str, Collection[str]] | None = None,
 ) -> ImportReport:
     """Bring the members (or, with `suppress`, the unsubscribes) of a CSV file into the ledger.
 
@@ -87,6 +88,7 @@ async def import_file(
                 region=default_region,
                 source=f"import of {name}"[:400],
                 attested=attested_claim(options.attestation) if options.attestation else None,
+                accounts=accounts or {},
             ),
         )
         about = {

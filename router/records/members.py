@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -37,13 +37,22 @@ class UpsertResult(BaseModel):
 
 
 async def upsert_member(
-    store: Store, key: bytes, default_region: str, record: MemberRecord, *, source: str, now: datetime
+    store: Store,
+    key: bytes,
+    default_region: str,
+    record: MemberRecord,
+    *,
+    source: str,
+    now: datetime,
+    accounts: Mapping[str, Collection[str]] | None = None,
 ) -> UpsertResult:
     """Make a member or fill in what the record says, by the same rules as an import.
 
-    A no that stands in the ledger is not overturned. Raises `BadInput` naming the field that cannot be used.
+    `accounts` are those of the channels that are set up. A no that stands in the ledger is not overturned. Raises
+    `BadInput` naming the field that cannot be used.
     """
-    row = prepare(record, Reading(key=key, region=default_region, source=source), refuse)
+    reading = Reading(key=key, region=default_region, source=source, accounts=accounts or {})
+    row = prepare(record, reading, refuse)
     ids = await store.take_ids(ids_needed([row]))
 
     async def work(connection: AsyncConnection) -> UpsertResult:

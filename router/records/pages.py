@@ -35,7 +35,7 @@ MEMBER_COLUMNS = (
     "id", "first_name", "last_name", "name_key", "locale", "zone", "zone_source", "country", "postcode", "place",
     "attributes", "household_id", "external_id", "joined_at", "created_at", "updated_at",
 )  # fmt: skip
-ADDRESS_COLUMNS = ("id", "member_id", "channel", "value", "hash", "consent", "rank", "created_at")
+ADDRESS_COLUMNS = ("id", "member_id", "channel", "value", "hash", "consent", "rank", "account", "created_at")
 TAG_COLUMNS = ("tag", "member_id")
 CONSENT_COLUMNS = (
     "id", "member_id", "channel", "address_hash", "state", "basis", "source", "wording", "at", "recorded_at",
@@ -91,8 +91,8 @@ def open_book(pages: Pages, *, stamp: int, ids: Iterator[int], respell: bool = F
         values = dict(zip(MEMBER_COLUMNS, row, strict=True))
         values["attributes"] = read_attributes(values["attributes"])
         people[row[0]] = Person(**values)
-    for number, member_id, channel, value, hash_, state, rank, _ in pages.addresses:
-        people[member_id].addresses[channel, hash_] = Known(number, value, state, rank)
+    for number, member_id, channel, value, hash_, state, rank, account, _ in pages.addresses:
+        people[member_id].addresses[channel, hash_] = Known(number, value, state, rank, account)
     for tag, member_id in pages.tags:
         people[member_id].tags.add(tag)
     for _, member_id, channel, hash_, state, basis, source, wording, at, recorded_at in pages.consents:
@@ -129,7 +129,7 @@ async def _write_new(connection: AsyncConnection, book: Book, people: Sequence[P
     fresh = [_member_row(person) for person in people if person.fresh]
     await insert_rows(connection, member, MEMBER_COLUMNS, fresh)
     addresses = sorted(
-        (known.id, person.id, channel, known.value, hash_, known.consent, known.rank, book.stamp)
+        (known.id, person.id, channel, known.value, hash_, known.consent, known.rank, known.account, book.stamp)
         for person in people
         for (channel, hash_), known in person.addresses.items()
         if known.fresh
@@ -174,14 +174,14 @@ async def _write_changes(connection: AsyncConnection, people: Sequence[Person]) 
         sets = ", ".join(f"{name} = {_value(connection, name)}" for name in MEMBER_COLUMNS[1:])
         await connection.execute(text(f"UPDATE member SET {sets} WHERE id = :id"), changed)
     addresses = [
-        {"id": known.id, "consent": known.consent, "rank": known.rank}
+        {"id": known.id, "consent": known.consent, "rank": known.rank, "account": known.account}
         for known in sorted((k for p in people for k in p.addresses.values()), key=lambda known: known.id)
         if known.changed and not known.fresh
     ]
     if addresses:
         # A STOP that came since this address was read stands.
         statement = (
-            "UPDATE address SET rank = :rank,"
+            "UPDATE address SET rank = :rank, account = :account,"
             " consent = CASE WHEN consent = 'revoked' THEN consent ELSE CAST(:consent AS varchar) END WHERE id = :id"
         )
         await connection.execute(text(statement), addresses)

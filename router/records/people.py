@@ -31,6 +31,7 @@ class Known:
     value: str
     consent: str = NONE
     rank: int = 0
+    account: str = ""
     fresh: bool = False
     changed: bool = False
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
@@ -13,9 +13,11 @@ import phonenumbers
 
 from router.core.address import address_hash, parse_email, parse_phone
 from router.core.errors import BadAddress, BadInput
-from router.core.model import ConsentState
+from router.core.model import UNRANKED, ConsentState
+from router.core.own_addresses import parse_own
 from router.core.zones import country_of_phone, known_zone, zone_of
-from router.records.record import CHANNELS, ConsentRecord, MemberRecord
+from router.records.record import CHANNELS, OWN_CHANNELS, ConsentRecord, MemberRecord
+from router.settings import MAIN
 
 GRANTED, UNCONFIRMED, REVOKED, NONE = (
     ConsentState.GRANTED.value,
@@ -28,6 +30,9 @@ _AMERICAN = ("US", "PR", "GU", "VI", "AS", "MP")
 """The USA and their territories, where the TCPA holds too."""
 _NORTH_AMERICA = frozenset(phonenumbers.COUNTRY_CODE_TO_REGION_CODE[1])
 _PLAIN_AMERICAN = re.compile(r"(?:\+?1[ .-]?)?\(?([2-9][0-9]{2})\)?[ .-]{0,2}([2-9][0-9]{2})[ .-]?([0-9]{4})")
+EVERY = (*CHANNELS, *OWN_CHANNELS)
+_KINDS = {"sms": "phone", "whatsapp": "phone"}
+"""channel → its kind of address, where that has another name."""
 Report = Callable[[str, str], None]
 """Told of (field, sentence) for each part that cannot be used."""
 
@@ -53,6 +58,8 @@ class ReadyAddress(NamedTuple):
     hash: str
     rank: int
     claims: tuple[Claim, ...]
+    account: str
+    """The only account of ours that can write to it, "" for any."""
     needs_own_word: bool
     """A US number that only the file's basis stands for: texts need the person's own consent."""
 
@@ -89,6 +96,8 @@ class Reading:
     source: str
     """Where consent came from where the record does not say."""
     attested: Claim | None = None
+    accounts: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """channel → its accounts, where it is set up."""
 
 
 def name_key(first: str, last: str) -> str:
@@ -168,13 +177,17 @@ def _addresses(
     for consent in record.consents:
         told.setdefault(consent.channel, []).append(consent)
     values = {"sms": phone, "email": email}
-    if "whatsapp" in told or "whatsapp" in order:
+    if record.whatsapp:
+        region = record.country if record.country in phonenumbers.SUPPORTED_REGIONS else reading.region
+        values["whatsapp"] = _address(_written_phone, record.whatsapp, region, report=report, field="whatsapp")
+    elif "whatsapp" in told or "whatsapp" in order:
         values["whatsapp"] = phone
+    accounts = dict(_own(record, reading, values, report)) if record.telegram or record.slack or record.fcm else {}
     phone_hash = address_hash(reading.key, "phone", phone) if phone else ""
     for channel in told.keys() - {c for c, value in values.items() if value}:
-        wanted = "mailbox" if channel == "email" else "phone number"
-        had = record.email if channel == "email" else record.phone
-        if channel not in CHANNELS:
+        wanted = "mailbox" if channel == "email" else "phone number" if channel in CHANNELS else "address there"
+        had = record.phone if channel in ("sms", "whatsapp") else getattr(record, channel) if channel in EVERY else ""
+        if channel not in EVERY:
             report("consents", f"there is no channel {channel[:20]!r} here")
         elif not had:  # a bad address has been reported already
             report("consents", f"consent for {channel} needs a {wanted}")
@@ -188,20 +201,42 @@ def _addresses(
         yield ReadyAddress(
             channel=channel,
             value=value,
-            hash=address_hash(reading.key, "email", value) if channel == "email" else phone_hash,
-            rank=order.index(channel) if channel in order else len(order) + CHANNELS.index(channel),
+            hash=phone_hash if value is phone else address_hash(reading.key, _KINDS.get(channel, channel), value),
+            rank=order.index(channel) if channel in order else UNRANKED,
             claims=tuple(claims) or (Claim("unconfirmed", "consent", reading.source, "", None, True),),
+            account=accounts.get(channel, ""),
             needs_own_word=american and not claims and reading.attested is not None,
         )
+
+
+def _own(record: MemberRecord, reading: Reading, values: dict[str, str], report: Report) -> Iterable[tuple[str, str]]:
+    """Put the addresses that belong to accounts of ours into `values`; (channel, account) of each that can be used."""
+    for channel in OWN_CHANNELS:
+        raw = getattr(record, channel)
+        if not raw or raw.isspace():
+            continue
+        try:
+            value, account = parse_own(channel, raw)
+        except BadAddress as error:
+            report(channel, error.sentence)
+            continue
+        known = reading.accounts.get(channel)
+        if known and (account or MAIN) not in known:
+            report(
+                channel, f"there is no account {account or MAIN} of {channel} here; there is {', '.join(sorted(known))}"
+            )
+            continue
+        values[channel] = value
+        yield channel, account or MAIN
 
 
 def _order(record: MemberRecord, report: Report) -> list[str]:
     order = []
     for channel in record.channel_order:
-        if channel.strip().lower() in CHANNELS:
+        if channel.strip().lower() in EVERY:
             order.append(channel.strip().lower())
         else:
-            report("channel_order", f"there is no channel {channel[:20]!r} for a phone or a mailbox")
+            report("channel_order", f"there is no channel {channel[:20]!r} that a person can be entered on")
     return list(dict.fromkeys(order))
 
 

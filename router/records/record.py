@@ -10,7 +10,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from router.core.model import LegalBasis
 
 CHANNELS = ("sms", "email", "whatsapp")
-"""The channels of phones and mailboxes, best liked first where nobody says otherwise."""
+"""The channels of phones and mailboxes."""
+
+OWN_CHANNELS = ("telegram", "slack", "fcm")
+"""Channels whose addresses belong to an account of ours; each has a kind of address of the same name."""
 
 MAX_ATTRIBUTES = 50
 MAX_TAGS = 100
@@ -43,6 +46,14 @@ class MemberRecord(_Model):
     last_name: Short = ""
     phone: Annotated[str, Field(max_length=100)] = ""
     email: Annotated[str, Field(max_length=320)] = ""
+    whatsapp: Annotated[str, Field(max_length=100)] = ""
+    """Their number there, where it is another one than `phone`."""
+    telegram: Annotated[str, Field(max_length=200)] = ""
+    """The number of their chat with our bot: ``12345``, or ``12345@ACCOUNT`` where that is not the main one."""
+    slack: Annotated[str, Field(max_length=200)] = ""
+    """Their member ID in the workspace, ``U012AB3CD`` or ``U012AB3CD@ACCOUNT``."""
+    fcm: Annotated[str, Field(max_length=2_100)] = ""
+    """The registration token of their app, ``TOKEN`` or ``TOKEN@ACCOUNT``."""
     locale: Annotated[str, Field(pattern=r"^([a-z]{2,3}(-[A-Za-z0-9]{2,8})*)?$", max_length=35)] = ""
     zone: Annotated[str, Field(max_length=64)] = ""
     """IANA name; found from postcode, phone or country where it is empty."""

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from router.records.columns import ColumnRules, Plan, fold, said
 from router.records.dates import DateOrder, parse_moment
 from router.records.ready import Report
-from router.records.record import MAX_TAGS, MemberRecord
+from router.records.record import MAX_TAGS, OWN_CHANNELS, MemberRecord
 
 _SPLIT = re.compile(r"[;,|\n]")
 _LOCALE = re.compile(r"([A-Za-z]{2,3})(?:[-_]([A-Za-z0-9]{2,8}))?")
@@ -42,6 +42,10 @@ class RowReader:
         values: dict[str, Any] = {
             "phone": "" if self._is_dead(row, "phone") else row.short("phone", 100),
             "email": "" if self._is_dead(row, "email") else row.short("email", 320),
+            "whatsapp": "" if self._is_answer(row, "whatsapp") else row.short("whatsapp", 100),
+            "telegram": row.short("telegram", 200),
+            "slack": row.short("slack", 200),
+            "fcm": row.short("fcm", 2_100),
             "locale": self._locale(row),
             "country": self._country(row),
             "zone": row.take("zone"),
@@ -149,7 +153,7 @@ class RowReader:
     def _consents(self, row: _Cells, values: dict[str, Any]) -> list[dict[str, Any]]:
         if not self.asks:
             return []
-        there = [c for c in ("sms", "email") if values["phone" if c == "sms" else "email"]]
+        there = [c for c in ("sms", "email", "whatsapp", *OWN_CHANNELS) if values["phone" if c == "sms" else c]]
         general, general_at = self._answer(row, "consent")
         refused, refused_at = self._answer(row, "refused", turned=True)
         named = [_channel(c) for c in _SPLIT.split(row.take("consent_channel")) if c.strip()]
@@ -157,8 +161,10 @@ class RowReader:
         if general is None and named and asserted is not None:
             general = "granted"  # a channel and a day are a yes, also without a column that says so
         found = []
-        for channel in dict.fromkeys((*_CONSENTS, *named)):
+        for channel in dict.fromkeys((*_CONSENTS, *there, *named)):
             state, at = self._answer(row, f"{channel}_consent")
+            if state is None and channel == "whatsapp" and self._is_answer(row, channel):
+                state, at = self._answer(row, channel)
             if state is None and (channel in named if named else channel in there):
                 state, at = general, general_at
             no, no_at = self._answer(row, f"{channel}_refused", turned=True)
@@ -179,6 +185,17 @@ class RowReader:
             source = self.plan.defaults.get("consent_source", "")
         wording = row.take(f"{channel}_consent_wording") or row.take("consent_wording")
         return {"channel": channel[:20], "state": state, "at": at, "source": source[:400], "wording": wording[:10_000]}
+
+    def _is_answer(self, row: _Cells, field: str) -> bool:
+        """Whether a cell that may hold a number says yes, no or since when instead."""
+        text = row.take(field)
+        if not text or self._said(text) is not None:
+            return bool(text)
+        try:
+            self._parse(text)
+        except (ValueError, OverflowError):
+            return False
+        return True
 
     def _answer(self, row: _Cells, field: str, *, turned: bool = False) -> tuple[str | None, datetime | None]:
         """``granted`` or ``revoked`` and when; a date means yes on that day. `turned`: a yes in this column is a no."""
@@ -202,7 +219,7 @@ class RowReader:
 
 
 _CONSENT_FIELDS = frozenset(
-    ["consent", "refused", "consent_channel"]
+    ["consent", "refused", "consent_channel", "whatsapp"]
     + [f"{channel}_{what}" for channel in _CONSENTS for what in ("consent", "refused")]
 )
 

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from router.core.attention import Dial
 from router.core.model import Address, AddressState, ConsentState, DeliveryStatus, Member
 from router.store.bulk import for_update, in_numbers, insert_rows, is_sqlite, numbers
 from router.store.engine import now_ms_sql
@@ -67,17 +68,24 @@ class Waiting:
     address: Address
 
 
+_MAY_LEAVE = "b.not_before <= :now AND b.stage <= c.stage AND c.status = 'running' AND c.goal_met_at IS NULL"
+_WITHDRAWN = "(c.status = 'cancelled' OR c.goal_met_at IS NOT NULL)"
+
+
 async def lease_batch(
     connection: AsyncConnection,
     channels: Sequence[str],
     *,
     owner: str,
     now: datetime,
-    of: str = "running",
+    withdrawn: bool = False,
     account: str | None = None,
     lanes: tuple[int, int] = (0, 9),
 ) -> Batch | None:
-    """Lease the most urgent open batch of these channels whose campaign is `of` this status, or None.
+    """Lease the most urgent open batch of these channels that may leave, or None.
+
+    With `withdrawn` one, of whatever hour and stage, that must not leave any more: its campaign was cancelled or has
+    reached its goal.
 
     With `account` only batches that this account, or any, may send; `lanes` are the first and the last to look at.
 
@@ -94,14 +102,13 @@ async def lease_batch(
                 " b.owner"
                 " FROM batch b JOIN campaign c ON c.id = b.campaign_id"
                 f" WHERE b.open AND b.channel IN ({', '.join(':' + name for name in names)})"
-                f" AND b.not_before <= :now AND b.leased_until < {clock} AND c.status = :status"
-                f" AND b.lane BETWEEN :first_lane AND :last_lane AND b.stage <= c.stage{only}"
+                f" AND b.leased_until < {clock} AND b.lane BETWEEN :first_lane AND :last_lane{only}"
+                f" AND {_WITHDRAWN if withdrawn else _MAY_LEAVE}"
                 f" ORDER BY b.lane, b.stage, b.not_before, b.id LIMIT 1{for_update(connection, 'b', skip_locked=True)}"
             ),
             {
                 **names,
-                "now": to_ms(now),
-                "status": of,
+                **({} if withdrawn else {"now": to_ms(now)}),
                 "first_lane": lanes[0],
                 "last_lane": lanes[1],
                 **({} if account is None else {"account": account}),
@@ -137,8 +144,8 @@ async def is_outranked(connection: AsyncConnection, leased: Batch, *, first_lane
         text(
             "SELECT 1 FROM batch b JOIN campaign c ON c.id = b.campaign_id"
             " WHERE b.open AND b.channel = :channel AND b.lane >= :first AND b.lane < :lane"
-            " AND b.account IN ('', :account) AND b.not_before <= :now AND b.stage <= c.stage"
-            f" AND b.leased_until < {now_ms_sql(connection.dialect.name)} AND c.status = 'running' LIMIT 1"
+            f" AND b.account IN ('', :account) AND {_MAY_LEAVE}"
+            f" AND b.leased_until < {now_ms_sql(connection.dialect.name)} LIMIT 1"
         ),
         {
             "channel": leased.channel,
@@ -190,6 +197,7 @@ async def queue_alone(
     costs: bool,
     trace: str = "",
     variant: int = 0,
+    stage: int = 0,
 ) -> int:
     """Queue one delivery in a batch of its own (a further hop, an answer); returns its number. Uses two of `ids`."""
     number, batch_id = ids[0], ids[1]
@@ -203,7 +211,7 @@ async def queue_alone(
         connection,
         batch,
         BATCH_COLUMNS,
-        [(batch_id, month, campaign_id, channel, account, lane, 0, number, number, True, at, 0, 0)],
+        [(batch_id, month, campaign_id, channel, account, lane, stage, number, number, True, at, 0, 0)],
     )
     return number
 
@@ -226,7 +234,8 @@ async def read_waiting(connection: AsyncConnection, leased: Batch, *, limit: int
         text(
             "SELECT d.id, d.attempts, d.costs, d.hop, m.id, m.first_name, m.last_name, m.locale, m.zone, m.country,"
             " m.postcode, m.place, m.attributes, m.erased_at,"
-            " a.id, a.value, a.hash, a.state, a.consent, a.rank, s.reason, a.account, a.last_inbound_at, m.kind"
+            " a.id, a.value, a.hash, a.state, a.consent, a.rank, s.reason, a.account, a.last_inbound_at, m.kind,"
+            " m.dial, m.paused_until, a.alerts"
             " FROM delivery d JOIN member m ON m.id = d.member_id JOIN address a ON a.id = d.address_id"
             " LEFT JOIN suppression s ON s.address_hash = a.hash AND s.channel = a.channel"
             " WHERE d.month = :month AND d.id BETWEEN :first AND :last AND d.status = 'queued' AND d.not_before <= :now"
@@ -249,6 +258,7 @@ def _waiting(row: Any, channel: str) -> Waiting:
         suppressed=row[20] is not None,
         account=row[21],
         last_inbound_at=None if row[22] is None else from_ms(row[22]),
+        alerts=bool(row[26]),
     )
     person = Member(
         id=row[4],
@@ -262,12 +272,15 @@ def _waiting(row: Any, channel: str) -> Waiting:
         attributes=_NO_ATTRIBUTES if row[12] in ("{}", None) else read_attributes(row[12]),
         erased=row[13] is not None,
         is_group=row[23] == "group",
+        dial=_DIALS[row[24]],
+        paused_until=None if row[25] is None else from_ms(row[25]),
     )
     return Waiting(id=row[0], attempts=row[1], costs=bool(row[2]), hop=row[3], member=person, address=address)
 
 
 _STATES = {state.value: state for state in AddressState}
 _CONSENTS = {state.value: state for state in ConsentState}
+_DIALS = {dial.value: dial for dial in Dial}
 _NO_ATTRIBUTES: dict[str, str] = {}
 
 

@@ -34,6 +34,8 @@ class CampaignRow:
     recipients: int = 0
     raised_until: datetime | None = None
     """Until then a second approver has raised the contact budget to its ceiling for it."""
+    goal_met_at: datetime | None = None
+    """Since then nobody is asked any more."""
 
     @property
     def is_alive(self) -> bool:
@@ -50,7 +52,7 @@ async def lock_campaign(
         await connection.execute(
             text(
                 "SELECT id, month, kind, status, epoch, text_version, starts_at, expires_at, stage, recipients,"
-                " raised_until"
+                " raised_until, goal_met_at"
                 f" FROM campaign WHERE id = :id{lock}"
             ),
             {"id": campaign_id},
@@ -70,6 +72,7 @@ async def lock_campaign(
         stage=row.stage,
         recipients=row.recipients,
         raised_until=None if row.raised_until is None else from_ms(row.raised_until),
+        goal_met_at=None if row.goal_met_at is None else from_ms(row.goal_met_at),
     )
 
 

@@ -87,15 +87,17 @@ async def read_addresses(connection: AsyncConnection, member_ids: Sequence[int])
     if not member_ids:
         return {}
     found: dict[int, list[Address]] = defaultdict(list)
-    rows = await connection.execute(
-        text(
-            "SELECT a.member_id, a.id, a.channel, a.value, a.hash, a.state, a.consent, a.rank, a.account,"
-            " a.last_inbound_at, a.answers, a.failures, a.alerts, s.reason"
-            " FROM address a LEFT JOIN suppression s ON s.address_hash = a.hash AND s.channel = a.channel"
-            f" WHERE a.member_id {in_numbers(connection, 'ids')} ORDER BY a.member_id, a.rank, a.id"
-        ),
-        {"ids": numbers(connection, member_ids)},
-    )
+    rows = (
+        await connection.execute(
+            text(
+                "SELECT a.member_id, a.id, a.channel, a.value, a.hash, a.state, a.consent, a.rank, a.account,"
+                " a.last_inbound_at, a.answers, a.failures, a.alerts, s.reason"
+                " FROM address a LEFT JOIN suppression s ON s.address_hash = a.hash AND s.channel = a.channel"
+                f" WHERE a.member_id {in_numbers(connection, 'ids')} ORDER BY a.member_id, a.rank, a.id"
+            ),
+            {"ids": numbers(connection, member_ids)},
+        )
+    ).all()
     for (
         member_id, number, channel, value, hash_, state, consent, rank, account, wrote, answers, failures, alerts,
         suppressed,

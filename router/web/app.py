@@ -20,14 +20,28 @@ from router.web.imports import IMPORTS
 from router.web.openapi import openapi_document
 from router.web.pages import PAGE_PATHS, PAGES, problem_page
 from router.web.people import PEOPLE
+from router.web.preferences import PREFERENCES
 from router.web.problems import answering_problems
 from router.web.push import PUSH
 from router.web.serving import handler_of
 from router.web.system import SYSTEM
 from router.web.watch import WATCH
 from router.web.webhooks import WEBHOOKS
+from router.web.why import WHY
 
-ENDPOINTS: Registry = [*CAMPAIGNS, *PEOPLE, *GROUPS, *WATCH, *IMPORTS, *WEBHOOKS, *PAGES, *PUSH, *SYSTEM]
+ENDPOINTS: Registry = [
+    *CAMPAIGNS,
+    *PEOPLE,
+    *PREFERENCES,
+    *WHY,
+    *GROUPS,
+    *WATCH,
+    *IMPORTS,
+    *WEBHOOKS,
+    *PAGES,
+    *PUSH,
+    *SYSTEM,
+]
 """Every address of this program."""
 
 MAX_UPLOAD = 2 * 1024**3

@@ -1,4 +1,4 @@
-"""``/api/v1/campaigns``: the functions of `router.launch`, over HTTP. No rules here."""
+"""``/api/v1/campaigns``: the functions of `router.launch` and `router.raising`, over HTTP. No rules here."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from router import launch, preview, views
+from router import launch, preview, raising, views
 from router.core.ask import Ask
 from router.preview import Preview
 from router.views import CampaignView
@@ -42,13 +42,21 @@ class LaunchOptions(_In):
     """How to launch."""
 
     undo_seconds: Annotated[int | None, Field(ge=0, le=3600, strict=True)] = None
-    """Nothing leaves for so long; the policy's value where it is left out."""
+    """Nothing leaves for so long; the policy's value where it is left out. A large campaign that its author approved
+    alone waits at least the policy's ``alone_undo_seconds``."""
 
 
 class Destination(_In):
     """Where the campaign's links lead from now on."""
 
     link: Annotated[str, Field(max_length=2_000, pattern=r"^https?://[^\s]+$")]
+
+
+class RaiseOptions(_In):
+    """Why an urgent ask may reach people above the usual caps, and for how long."""
+
+    reason: Annotated[str, Field(min_length=raising.SHORTEST_REASON, max_length=400)]
+    hours: Annotated[int, Field(ge=1, le=raising.LONGEST_HOURS, strict=True)]
 
 
 class PauseOptions(_In):
@@ -129,10 +137,24 @@ async def preview_campaign(call: Call, body: Nothing) -> Preview:
     access=Scope.CAMPAIGNS_LAUNCH,
     body=Nothing,
     reply=CampaignView,
-    summary="Approve a draft",
+    summary="Approve a draft, or the changed words of a paused one; a large one takes somebody beside its author",
 )
 async def approve_campaign(call: Call, body: Nothing) -> CampaignView:
     return await launch.approve_campaign(call.runtime, call.id, by=call.by, now=call.now)
+
+
+@endpoint(
+    "POST",
+    ONE + "/raise",
+    access=Scope.CAMPAIGNS_LAUNCH,
+    body=RaiseOptions,
+    reply=CampaignView,
+    summary="Raise the contact budget to its ceiling for an urgent ask; takes somebody beside its author",
+)
+async def raise_budget(call: Call, body: RaiseOptions) -> CampaignView:
+    return await raising.raise_budget(
+        call.runtime, call.id, by=call.by, reason=body.reason, hours=body.hours, now=call.now
+    )
 
 
 @endpoint(

@@ -42,6 +42,14 @@ class GroupAdded(_In):
     id: int
 
 
+class GroupChange(_In):
+    """What is to be different about a group; what is left out stays as it is."""
+
+    title: Annotated[str | None, Field(min_length=1, max_length=200)] = None
+    tags: Annotated[list[Tag] | None, Field(max_length=100)] = None
+    """All of its tags from now on."""
+
+
 class GroupPage(_In):
     """Which groups to list."""
 
@@ -89,3 +97,17 @@ async def add_group(call: Call, body: GroupIn) -> GroupAdded:
 )
 async def list_groups(call: Call, query: GroupPage) -> GroupList:
     return GroupList(groups=await group_list.list_groups(call.runtime, limit=query.limit, after=query.after))
+
+
+@endpoint(
+    "PATCH",
+    "/api/v1/groups/{id:[0-9]{1,18}}",
+    access=Scope.MEMBERS_WRITE,
+    body=GroupChange,
+    reply=GroupView,
+    summary="Give a group, also one that a provider told us of, its tags or another title",
+)
+async def change_group(call: Call, body: GroupChange) -> GroupView:
+    await groups.change_group(call.runtime, call.id, title=body.title, tags=body.tags, by=call.by, now=call.now)
+    [group] = await group_list.list_groups(call.runtime, limit=1, after=call.id - 1)
+    return group

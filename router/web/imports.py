@@ -118,6 +118,7 @@ async def _import(call: Call, upload: Upload, options: ImportOptions, begun: asy
                     now=call.now,
                     options=options,
                     progress=note,
+                    accounts=runtime.channels,
                 )
             except Unavailable as error:
                 if not begun.done():

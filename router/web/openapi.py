@@ -104,7 +104,7 @@ def _parameters(endpoint: Endpoint, schemas: Schemas, components: dict[str, Any]
     parameters: list[dict[str, Any]] = []
     for part in endpoint.public_path.split("/"):
         if part.startswith("{"):
-            schema = {"type": "integer", "minimum": 0} if part == "{id}" else {"type": "string"}
+            schema = {"type": "integer", "minimum": 0} if part in ("{id}", "{campaign}") else {"type": "string"}
             parameters.append({"name": part[1:-1], "in": "path", "required": True, "schema": schema})
     if endpoint.query is not None:
         model = components[schemas[(endpoint.query, "validation")]["$ref"].rpartition("/")[2]]

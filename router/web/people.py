@@ -36,11 +36,17 @@ class ActionIn(BaseModel):
     campaign_id: Number | None = None
     at: Annotated[AwareDatetime | None, Field(ge=datetime(2000, 1, 1, tzinfo=UTC))] = None
     """When; now where it is left out."""
+    amount: Annotated[int, Field(ge=0, le=10**12, strict=True)] = 0
+    """How much they gave, in minor units of `currency`: 1250 is 12.50 EUR."""
+    currency: Annotated[str, Field(pattern=r"^([A-Z]{3})?$")] = ""
+    """The amount's currency, three letters of ISO 4217 (``EUR``)."""
 
     @model_validator(mode="after")
     def _somebody(self) -> ActionIn:
         if self.member_id is None and self.phone is None and self.email is None:
             raise ValueError("say who did it: member_id, phone or email")
+        if bool(self.amount) != bool(self.currency):
+            raise ValueError("an amount and its currency go together: give both, or neither")
         return self
 
 
@@ -55,7 +61,13 @@ class ActionIn(BaseModel):
 async def put_member(call: Call, body: MemberRecord) -> UpsertResult:
     runtime = call.runtime
     return await upsert_member(
-        runtime.store, runtime.key, runtime.settings.default_region, body, source=f"api: {call.by}", now=call.now
+        runtime.store,
+        runtime.key,
+        runtime.settings.default_region,
+        body,
+        source=f"api: {call.by}",
+        now=call.now,
+        accounts=runtime.channels,
     )
 
 
@@ -80,6 +92,9 @@ async def record_action(call: Call, body: ActionIn) -> tuple[int, ActionResult]:
             kind=body.kind,
             campaign_id=body.campaign_id,
             at=body.at or call.now,
+            now=call.now,
+            amount=body.amount,
+            currency=body.currency,
         )
     except BadAddress as error:
         raise BadAddress(error.sentence, place="phone" if body.phone else "email") from None

@@ -318,25 +318,45 @@ class Ledger:
     """A purse with, beside it, everything that ever held a slot: what the purse forgot is still judged."""
 
     purse: Purse = EMPTY
-    live: dict[int, tuple[Slot, BudgetAsk]] = field(default_factory=dict)
+    live: dict[int, tuple[Slot, BudgetAsk, Recipient]] = field(default_factory=dict)
     now: int = 0
+    last: int = 0
+    """The number of the last delivery."""
 
     def ask(self, asking: BudgetAsk, channel: str, length: int, who: Recipient) -> None:
         found = find(self.purse, asking, channel=channel, at=self.now, until=self.now + length, who=who)
         if isinstance(found, Refusal):
+            self.take(asking, channel, length, who)
             return
-        number = len(self.live) + 1
-        while number in self.live:
-            number += 1
-        self.purse = placed(self.purse, asking, found, delivery=number, channel=channel, now=self.now, who=who)
+        self.place(asking, channel, found, who)
+
+    def take(self, asking: BudgetAsk, channel: str, length: int, who: Recipient) -> None:
+        """The slot of a lesser ask, which looks for another, no sooner than it was to come and for so long."""
+        sought = {"channel": channel, "at": when(self.now), "until": when(self.now + length), "recipient": who}
+        victim = pick_victim(self.purse, asking, RULES, **sought)
+        if victim is None:
+            return
+        slot, loser, loser_who = self.live.pop(victim.delivery)
+        assert loser.priority < asking.priority
+        self.purse = refund(self.purse, [victim.delivery])
+        self.ask(asking, channel, length, who)
+        at = max(self.now, (slot.at - ms(0)) // 3_600_000)
+        later = find(self.purse, loser, channel=slot.channel, at=at, until=at + length, who=loser_who)
+        if not isinstance(later, Refusal):
+            self.place(loser, slot.channel, later, loser_who)
+
+    def place(self, asking: BudgetAsk, channel: str, at: float, who: Recipient) -> None:
+        self.last = number = self.last + 1
+        self.purse = placed(self.purse, asking, at, delivery=number, channel=channel, now=self.now, who=who)
         slot = next(slot for slot in self.purse.slots if slot.delivery == number)
-        self.live[number] = (slot, asking)
+        self.live[number] = (slot, asking, who)
 
 
 steps = st.lists(
     st.one_of(
         st.tuples(st.just("ask"), asks, channels, st.sampled_from([1, DAY, 3 * DAY, 20 * DAY])),
         st.tuples(st.just("ask"), asks, channels, st.sampled_from([DAY, 3 * DAY, 20 * DAY])),
+        st.tuples(st.just("ask"), asks.map(lambda one: replace(one, priority=9)), channels, st.sampled_from([1, DAY])),
         st.tuples(st.just("wait"), st.integers(1, 5 * DAY)),
         st.tuples(st.sampled_from(["refund", "spend"]), st.integers(0, 30)),
         st.tuples(st.just("answer")),
@@ -349,7 +369,7 @@ steps = st.lists(
 @settings(max_examples=300, deadline=None)
 @given(steps, st.lists(people.map(lambda who: replace(who, joined_at=None, paused_until=None)), min_size=1, max_size=3))
 def test_nobody_is_ever_over_budget(steps: list[tuple[Any, ...]], household: list[Recipient]) -> None:
-    """Any interleaving of campaigns, refunds, answers and restarts, by the members of one household."""
+    """Any interleaving of campaigns that take from one another, refunds, answers and restarts, in one household."""
     ledger = Ledger()
     for turn, (verb, *rest) in enumerate(steps):
         numbers = list(ledger.live)
@@ -373,7 +393,7 @@ def test_nobody_is_ever_over_budget(steps: list[tuple[Any, ...]], household: lis
 
 
 def assert_within(ledger: Ledger) -> None:
-    slots = sorted(slot for slot, _asking in ledger.live.values())
+    slots = sorted(slot for slot, _asking, _who in ledger.live.values())
     keep(slots, SECTION.overall, SECTION.overall.gap_hours)
     for name, caps in SECTION.channels.items():
         keep([slot for slot in slots if slot.channel in (caps.covers or [name])], caps, caps.gap_hours)

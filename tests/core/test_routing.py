@@ -74,9 +74,9 @@ def test_why_somebody_is_not_written_to(person: Member, reason: Reason) -> None:
 
 
 def test_the_members_own_order_of_channels_decides() -> None:
-    mail, phone = address("email", 1), address("sms", 2)
-    assert route(member(mail, phone), PLAN, HOUSE, now=NOON) == Deliver(mail, NOON)
-    assert route(member(phone, mail), PLAN, HOUSE, now=NOON) == Deliver(phone, NOON)
+    for first, second in (("email", "sms"), ("sms", "email")):
+        liked, other = address(first, 1, rank=0), address(second, 2, rank=1)
+        assert route(member(liked, other), PLAN, HOUSE, now=NOON) == Deliver(liked, NOON)
 
 
 def test_a_channel_that_may_not_be_used_gives_way_to_the_next() -> None:

@@ -10,7 +10,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +27,7 @@ from router.settings import Settings
 from router.wire import HttpWire
 from router.worker import run_worker
 from tests.support.movement import Clock
+from tests.support.runtime import plain_guard
 
 ROUTING = "routing"
 BEFORE_FIRST_BYTE = "between intent and first byte"
@@ -66,7 +67,9 @@ async def _live(life: Life) -> None:
     _MUTANTS.get(life.mutant, lambda: None)()
     _arm(life)
     settings = Settings(**life.settings)
-    async with open_runtime(settings, environment=life.environment, rules=RULES, clock=Clock(life.began)) as runtime:
+    async with open_runtime(settings, environment=life.environment, rules=RULES, clock=Clock(life.began)) as shipped:
+        plain = {"guard": plain_guard(shipped.policy.guard)}
+        runtime = replace(shipped, policy=shipped.policy.model_copy(update=plain))
         await run_worker(runtime, until_idle=True)
 
 

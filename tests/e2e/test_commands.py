@@ -10,6 +10,7 @@ import signal
 import stat
 import sys
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,33 @@ async def test_a_preview_a_refusal_and_a_launch_from_a_file(office: Office) -> N
         assert "starts at" in await office.run("blast", "ask.toml", "--yes", "--undo", "0")
 
 
+async def test_a_large_ask_takes_its_steps_one_by_one(office: Office) -> None:
+    head = "first_name,phone,sms consent,consent source,consent date\n"
+    rows = [f"Ana,+3363998{place:04d},yes,form,2026-01-02\n" for place in range(1_001)]
+    office.write("members.csv", head + "".join(rows))
+    await office.run("import", "members.csv")
+    await office.run("token", "Ben")
+    async with Sandbox() as sandbox:
+        office.environment |= sandbox.channel_environment()
+        deadline = datetime.now(UTC) + timedelta(hours=5)
+        office.write("ask.toml", f"deadline = {deadline:%Y-%m-%dT%H:%M:%SZ}\ntonight = true\n{ASK}")
+        dry = await office.run("blast", "ask.toml", "--dry-run")
+        assert "Tonight: it goes before other asks and lives 6 h at most" in dry
+        said = await office.run("blast", "ask.toml", "--yes", "--by", "Ana")
+        [number] = re.findall(r"Campaign (\d+) is saved as a draft; Ben must approve it", said)
+        assert f"then outreach launch {number}" in said
+        said = await office.run("approve", number, "--by", "Ana", status=2)
+        assert "it goes to 1,001 people" in said
+        raised = ("raise", number, "--reason", "The vote is tonight", "--hours", "6", "--by", "Ben")
+        assert "Ben raised the contact budget for it until" in await office.run(*raised)
+        assert "by Ana, approved by Ben. Its audience: 1,001." in await office.run("approve", number, "--by", "Ben")
+        assert "It starts at" in await office.run("launch", number, "--undo", "600")
+        assert "wrong day" in await office.run("pause", number, "--reason", "wrong day")
+        assert "(scheduled)" in await office.run("resume", number)
+        assert "(cancelled)" in await office.run("cancel", number)
+        assert "there is no campaign 77" in await office.run("status", "77", status=2)
+
+
 async def test_serve_answers_and_stops_gracefully(office: Office) -> None:
     await office.run("migrate")
     token = (await office.run("token", "test")).strip()
@@ -189,12 +217,17 @@ async def test_check_proves_every_channel_and_says_what_is_to_be_mended(office: 
 async def test_a_group_is_entered_and_listed(office: Office) -> None:
     await office.run("migrate")
     entered = ("group", "add", "telegram", "-1001234567890", "--title", "Board", "--tag", "Tenants", "--tag", "board")
-    assert "Group" in await office.run(*entered)
+    assert "telegram has no account of this name" in await office.run(*entered, status=2)
+    office.environment |= {"OUTREACH_TELEGRAM_TOKEN": "12345:token", "OUTREACH_TELEGRAM_LISTEN": "yes"}
+    number = re.findall(r"Group (\d+)", await office.run(*entered))[0]
     assert "already entered" in await office.run(*entered, status=2)
     assert "posts in no groups" in await office.run("group", "add", "sms", "+12025550123", "--title", "X", status=2)
     assert re.search(
         r"Board +│ telegram +│ main +│ -1001234567890 +│ board, tenants", await office.run("group", "list")
     )
+    await office.run("group", "tag", number, "Harbour")
+    assert re.search(r"-1001234567890 +│ harbour ", await office.run("group", "list"))
+    assert "there is no group" in await office.run("group", "tag", "999", "x", status=2)
 
 
 async def test_keys_are_shown_as_a_file_of_variables(tmp_path: Path) -> None:

@@ -25,11 +25,12 @@ async def bring(
     progress = options.pop("progress", None)
     region = options.pop("region", "US")
     now = options.pop("now", NOW)
+    accounts = options.pop("accounts", None)
     options.setdefault("file_name", "file.csv")
     source: Any = content if isinstance(content, Path) else _stream(content)
     return await import_file(
         store, source, key=KEY, default_region=region, by="Ida", now=now, options=ImportOptions(**options),
-        progress=progress,
+        progress=progress, accounts=accounts,
     )  # fmt: skip
 
 

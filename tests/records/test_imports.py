@@ -13,7 +13,7 @@ from sqlalchemy import insert, select, update
 
 from router.core.address import address_hash
 from router.core.errors import BadInput, NotFound
-from router.core.model import LegalBasis
+from router.core.model import UNRANKED, LegalBasis
 from router.records.attest import is_genuine
 from router.records.imports import ImportProgress, import_status, problems_csv
 from router.records.record import Attestation
@@ -34,7 +34,9 @@ async def test_a_row_becomes_a_member(store: Store) -> None:
             "name": "Ann Lee", "locale": "", "zone": "America/New_York", "zone_source": "postcode", "country": "",
             "postcode": "10001", "place": "", "external_id": None, "attributes": {}, "joined_at": NOW,
             "household": None,
-            "addresses": [("email", "ann@example.org", "granted", 1), ("sms", "+12025550123", "granted", 0)],
+            "addresses": [
+                ("email", "ann@example.org", "granted", UNRANKED), ("sms", "+12025550123", "granted", UNRANKED),
+            ],
             "tags": ["north", "tenant"],
             "consents": [
                 ("email", "granted", "consent", "import of file.csv", "", NOW),
@@ -65,7 +67,7 @@ async def test_the_messy_file(store: Store) -> None:
     by_name = {one["name"]: one for one in await people(store)}
     assert by_name["Chloé Müller"]["attributes"] == {"Notiz": "mag\nKatzen; sehr"}
     assert by_name["Jo Lee"]["household"] == ["Jo Lee", "Sam Lee"]
-    assert by_name["François Dupré"]["addresses"] == [("sms", "+447700900123", "granted", 0)]
+    assert by_name["François Dupré"]["addresses"] == [("sms", "+447700900123", "granted", UNRANKED)]
 
 
 @pytest.mark.parametrize(
@@ -75,8 +77,8 @@ async def test_the_messy_file(store: Store) -> None:
             "mailchimp_subscribed.csv",
             "mailchimp",
             {
-                "Ann Lee": ([("email", "ann@example.org", "granted", 1)], "America/New_York"),
-                "Bob Ray": ([("email", "bob@example.com", "unconfirmed", 1)], "America/Los_Angeles"),
+                "Ann Lee": ([("email", "ann@example.org", "granted", UNRANKED)], "America/New_York"),
+                "Bob Ray": ([("email", "bob@example.com", "unconfirmed", UNRANKED)], "America/Los_Angeles"),
             },
         ),
         (
@@ -84,10 +86,10 @@ async def test_the_messy_file(store: Store) -> None:
             "action_network",
             {
                 "Ann Lee": (
-                    [("email", "ann@example.org", "granted", 1), ("sms", "+12025550123", "granted", 0)],
+                    [("email", "ann@example.org", "granted", UNRANKED), ("sms", "+12025550123", "granted", UNRANKED)],
                     "America/New_York",
                 ),
-                "Bob Ray": ([("email", "bob@example.com", "revoked", 1)], "America/Chicago"),
+                "Bob Ray": ([("email", "bob@example.com", "revoked", UNRANKED)], "America/Chicago"),
             },
         ),
         (
@@ -95,10 +97,10 @@ async def test_the_messy_file(store: Store) -> None:
             "nationbuilder",
             {
                 "Ann Lee": (
-                    [("email", "ann@example.org", "granted", 1), ("sms", "+12025550123", "revoked", 0)],
+                    [("email", "ann@example.org", "granted", UNRANKED), ("sms", "+12025550123", "revoked", UNRANKED)],
                     "America/New_York",
                 ),
-                "Bob Ray": ([("email", "bob@example.com", "revoked", 1)], "America/Chicago"),
+                "Bob Ray": ([("email", "bob@example.com", "revoked", UNRANKED)], "America/Chicago"),
             },
         ),
     ],
@@ -185,10 +187,10 @@ async def test_a_no_in_the_ledger_is_never_overturned(store: Store) -> None:
     assert report.silenced == 3
     after = await people(store)
     assert [one["addresses"] for one in after if one["name"] == "Ann Lee"] == [
-        [("email", "ann@example.org", "revoked", 1)]
+        [("email", "ann@example.org", "revoked", UNRANKED)]
     ]
     assert [one["addresses"] for one in after if one["name"] == "Cy Fox"] == [
-        [("email", "bob@example.org", "unconfirmed", 1)]
+        [("email", "bob@example.org", "unconfirmed", UNRANKED)]
     ]
     assert [one["consents"] for one in after if one["name"] != "Cy Fox"] == [one["consents"] for one in before]
     assert await suppressed(store) == [("email", "stop")]
@@ -223,9 +225,9 @@ async def test_whatsapp_is_a_channel_of_the_phone_where_its_owner_says_so(ledger
         "Ann,2025550123,yes,\nBob,2025550124,,whatsapp\nCy,2025550125,,\n",
     )
     assert [one["addresses"] for one in await people(ledger)] == [
-        [("sms", "+12025550123", "unconfirmed", 0), ("whatsapp", "+12025550123", "granted", 2)],
-        [("sms", "+12025550124", "unconfirmed", 1), ("whatsapp", "+12025550124", "unconfirmed", 0)],
-        [("sms", "+12025550125", "unconfirmed", 0)],
+        [("sms", "+12025550123", "unconfirmed", UNRANKED), ("whatsapp", "+12025550123", "granted", UNRANKED)],
+        [("sms", "+12025550124", "unconfirmed", UNRANKED), ("whatsapp", "+12025550124", "unconfirmed", 0)],
+        [("sms", "+12025550125", "unconfirmed", UNRANKED)],
     ]
 
 
@@ -300,7 +302,10 @@ async def test_two_records_that_a_row_shows_to_be_one_person_become_one(store: S
     )
     assert (report.new, report.records_joined) == (2, 1)
     (ann,) = await people(store)
-    assert ann["addresses"] == [("email", "ann@example.org", "revoked", 1), ("sms", "+12025550123", "unconfirmed", 0)]
+    assert ann["addresses"] == [
+        ("email", "ann@example.org", "revoked", UNRANKED),
+        ("sms", "+12025550123", "unconfirmed", UNRANKED),
+    ]
     assert (ann["tags"], ann["postcode"], ann["household"]) == (["a", "b", "c"], "10001", None)
 
 

@@ -84,6 +84,24 @@ async def test_who_opens_the_bot_by_their_own_link_is_asked_there_from_now_on(mo
     assert sum("dinner" in text for text in words) == 1
 
 
+async def test_what_waits_goes_where_its_owner_joined_meanwhile(movement: Movement) -> None:
+    [member] = await movement.add_members(1)
+    movement.clock.jump(timedelta(hours=4))  # into the night
+    async with working(movement):
+        campaign = await movement.launch(**DINNER)
+        await movement.until(lambda: _waits(movement, campaign))
+        await say(movement, f"/start {token_of(movement, member)}")
+        await settle(movement, campaign)
+    rows = await movement.execute(
+        "SELECT channel, status, reason FROM delivery WHERE campaign_id = :id ORDER BY id", id=campaign
+    )
+    assert [tuple(row) for row in rows] == [("sms", "cancelled", "superseded"), ("telegram", "sent", None)]
+
+
+async def _waits(movement: Movement, campaign: int) -> bool:
+    return await movement.statuses(campaign) == {"queued": 1}
+
+
 @pytest.mark.parametrize(
     "forge",
     [

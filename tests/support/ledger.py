@@ -116,15 +116,15 @@ class Ledger:
             await insert_rows(connection, address, _ADDRESS, rows)
         return list(ids[:count])
 
-    async def launch(self, *, start: bool = True, **ask: Any) -> int:
-        """Save, approve, launch and (unless told otherwise) start an ask; returns its campaign."""
+    async def launch(self, *, start: bool = True, by: str = "ana", **ask: Any) -> int:
+        """Save, approve, launch and (unless told otherwise) start an ask of organizer `by`; returns its campaign."""
         values: dict[str, Any] = {
             "title": "Dinner",
             "texts": {"en": {"default": {"text": "Dinner, {{ first_name }}?"}}},
         }
-        saved = await save_campaign(self.runtime, Ask.model_validate({**values, **ask}), by="ana", now=self.clock())
+        saved = await save_campaign(self.runtime, Ask.model_validate({**values, **ask}), by=by, now=self.clock())
         await approve_campaign(self.runtime, saved.id, by="bo", now=self.clock())
-        await launch_campaign(self.runtime, saved.id, by="ana", now=self.clock(), undo_seconds=0)
+        await launch_campaign(self.runtime, saved.id, by=by, now=self.clock(), undo_seconds=0)
         if start:
             await start_due_campaigns(self.runtime, now=self.clock())
         return saved.id
@@ -133,8 +133,7 @@ class Ledger:
         """Route all there is; returns how many members were looked at."""
         total = 0
         while (prepared := await next_route(self.runtime)) is not None:
-            while (count := await route_range_of(self.runtime, prepared, now=self.clock())) is not None:
-                total += count
+            total += await route_range_of(self.runtime, prepared, now=self.clock()) or 0
         return total
 
     def dispatcher(self, channel: str = "sms", owner: str = "worker-1", *, requests: int = 4) -> Dispatcher:

@@ -31,7 +31,7 @@ from router.store.bulk import insert_rows
 from router.store.tables import address, member, to_ms
 from router.views import CampaignView, view_campaign
 from router.worker import run_worker
-from tests.support.runtime import PLAIN_BUDGET
+from tests.support.runtime import PLAIN_BUDGET, plain_guard
 
 NOON = datetime(2026, 11, 19, 17, 0, tzinfo=UTC)
 """A Thursday on which it is day in the Americas and in Europe."""
@@ -104,7 +104,8 @@ class Movement:
         given = {**sandbox.channel_environment(), **(environment or {})}
         async with open_runtime(settings, environment=given, rules=rules or FAST, clock=clock) as shipped:
             budget = BudgetSection.model_validate(PLAIN_BUDGET)
-            runtime = replace(shipped, policy=shipped.policy.model_copy(update={"budget": budget}))
+            plain = {"budget": budget, "guard": plain_guard(shipped.policy.guard)}
+            runtime = replace(shipped, policy=shipped.policy.model_copy(update=plain))
             async with serving(runtime, host="127.0.0.1", port=port):
                 yield cls(runtime, sandbox, clock)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from channels import REGISTRY
 from router.core.keywords import KeywordTable
+from router.core.launch_policy import GuardPolicy
 from router.core.policy import read_policy
 from router.core.quiet_hours import QuietHours
 from router.core.rates import read_channel_rules
@@ -39,6 +40,23 @@ The shipped budget has tests of its own (``tests/core/test_budget*.py``, ``tests
 """
 
 
+PLAIN_GUARD: dict[str, Any] = {
+    "limits": {"opt_outs": {"default": 1.0}, "complaints": 1.0, "errors": 1.0, "confidence": 0.99},
+    "canary": {"above": 10**9, "hours_before_deadline": 3, "size": 1_000, "wait_minutes": 30},
+    "ramp": {"above": 10**9, "shares": [0.1, 0.4], "wait_seconds": 60, "tonight_wait_seconds": 15},
+}
+"""Everything leaves at once and no rate of reactions stops it, for tests of something else.
+
+The shipped guard has tests of its own (``tests/core/test_guarding.py``, ``tests/store/test_guard.py``,
+``tests/e2e/test_backlash.py``).
+"""
+
+
+def plain_guard(shipped: GuardPolicy) -> GuardPolicy:
+    """`PLAIN_GUARD` in place of the shipped limits and stages."""
+    return GuardPolicy.model_validate({**shipped.model_dump(), **PLAIN_GUARD})
+
+
 class Clock:
     """A clock that a test moves."""
 
@@ -62,10 +80,11 @@ def build_runtime(store: Store, **overrides: Any) -> Runtime:
     options = {"secret_key": SECRET, "public_url": "https://outreach.example.org", "organization": "Tenants Together"}
     options |= {name: overrides.pop(name) for name in list(overrides) if name in Settings.model_fields}
     settings = overrides.pop("settings", None) or Settings(database_url=store.url.render_as_string(), **options)
+    policy = read_policy({**load_toml("policy", settings), "budget": PLAIN_BUDGET})
     fields: dict[str, Any] = {
         "settings": settings,
         "store": store,
-        "policy": read_policy({**load_toml("policy", settings), "budget": PLAIN_BUDGET}),
+        "policy": policy.model_copy(update={"guard": plain_guard(policy.guard)}),
         "quiet_hours": QuietHours.from_toml(load_toml("quiet_hours", settings)),
         "keywords": KeywordTable.from_toml(load_toml("keywords", settings)),
         "tone": ToneTable.from_toml(load_toml("tone", settings)),

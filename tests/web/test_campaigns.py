@@ -7,6 +7,10 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient
 
+from router.store.engine import Store
+from router.web.auth import Scope, create_token
+from tests.support.ledger import Ledger
+from tests.support.runtime import Clock
 from tests.web.conftest import MakeHeaders
 
 ASK: dict[str, Any] = {
@@ -54,6 +58,39 @@ async def test_the_list_goes_on_where_it_ended(client: TestClient, admin: dict[s
         assert [each["id"] for each in (await response.json())["campaigns"]] == [ids[2], ids[1]]
     async with client.get(f"/api/v1/campaigns?limit=2&before={ids[1]}", headers=admin) as response:
         assert [each["id"] for each in (await response.json())["campaigns"]] == [ids[0]]
+
+
+async def test_for_many_the_refusal_names_who_can_approve(client: TestClient, store: Store, clock: Clock) -> None:
+    async def bearer(name: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {await create_token(store, name, [Scope.ADMIN], clock())}"}
+
+    ana, ben = await bearer("Ana"), await bearer("Ben")
+    await Ledger(store).add_members(1_001)
+    draft = await post(client, "/campaigns", ana, ASK, status=201)
+    one = f"/campaigns/{draft['id']}"
+    refused = await post(client, f"{one}/approve", ana, status=409)
+    assert refused["detail"] == (
+        f"Ben must approve it: outreach approve {draft['id']} --by NAME, or POST /api/v1{one}/approve; it goes to 1,001"
+        " people, and above 1,000 its author's own approval is not enough"
+    )
+    approved = await post(client, f"{one}/approve", ben)
+    assert (approved["approved_by"], approved["recipients"]) == ("Ben", 1_001)
+    assert (await post(client, f"{one}/launch", ana))["status"] == "scheduled"
+
+
+async def test_the_budget_is_raised_by_somebody_else_with_a_reason_and_an_end(
+    client: TestClient, store: Store, clock: Clock, admin: dict[str, str]
+) -> None:
+    ana = {"Authorization": f"Bearer {await create_token(store, 'Ana', [Scope.ADMIN], clock())}"}
+    draft = await post(client, "/campaigns", ana, {**ASK, "urgent": True}, status=201)
+    path, body = f"/campaigns/{draft['id']}/raise", {"reason": "The vote was moved to tonight", "hours": 6}
+    refused = await post(client, path, ana, body, status=409)
+    assert refused["detail"].startswith("tests must raise it, because it takes somebody beside its author")
+    for wrong in ({**body, "reason": "now"}, {**body, "hours": 25}, {"hours": 6}):
+        await post(client, path, admin, wrong, status=422)
+    raised = await post(client, path, admin, body)
+    assert (raised["raised_by"], raised["raised_reason"]) == ("tests", body["reason"])
+    assert raised["raised_until"] == "2026-11-21T00:00:00Z"
 
 
 @pytest.mark.parametrize("step", ["preview", "approve", "launch", "pause", "resume", "cancel"])

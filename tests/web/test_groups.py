@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient
 from sqlalchemy import text
 
+from channels.telegram import TelegramChannel
+from router.core.channel import GroupChange, GroupEvent, Received
+from router.receive import Receiver
 from router.runtime import Runtime
+from router.wire import HttpWire
 from tests.web.conftest import MakeHeaders
 
+ABOUT = {"account": "main", "webhook_url": "https://outreach.example.org/hooks", "organization": "T"}
 BOARD: dict[str, Any] = {
     "channel": "telegram",
     "address": "-1001234567890",
     "title": "The board",
     "tags": ["Board", "tenants", "board"],
 }
+
+
+@pytest.fixture
+async def runtime(runtime: Runtime) -> Runtime:
+    """With a bot."""
+    telegram = TelegramChannel({"token": "12345:token", "webhook_secret": "s"} | ABOUT, HttpWire())
+    return dataclasses.replace(runtime, channels={**runtime.channels, "telegram": {"main": telegram}})
 
 
 async def post(client: TestClient, headers: dict[str, str], body: Any, status: int = 201) -> Any:
@@ -70,6 +83,8 @@ async def test_the_list_goes_on_where_it_ended(client: TestClient, admin: dict[s
         ({"channel": "pigeon"}, "channel"),
         ({"address": ""}, "address"),
         ({"account": "Main!"}, "account"),
+        ({"account": "second"}, "account"),
+        ({"channel": "slack", "address": "C123"}, "account"),
         ({"title": ""}, "title"),
         ({"tags": [""]}, "tags.0"),
         ({"colour": "red"}, "colour"),
@@ -86,3 +101,37 @@ async def test_the_same_group_twice_is_refused(client: TestClient, admin: dict[s
     number = (await post(client, admin, BOARD))["id"]
     problem = await post(client, admin, BOARD, status=422)
     assert str(number) in problem["detail"] + str(problem["errors"])
+
+
+async def patch(client: TestClient, headers: dict[str, str], number: int, body: Any, status: int = 200) -> Any:
+    async with client.patch(f"/api/v1/groups/{number}", headers=headers, json=body) as response:
+        answer = await response.json()
+        assert response.status == status, answer
+        return answer
+
+
+async def test_a_group_that_a_provider_told_us_of_can_be_tagged(
+    client: TestClient, admin: dict[str, str], runtime: Runtime
+) -> None:
+    now = runtime.clock()
+    added = GroupEvent(event_id="1", group="-42", change=GroupChange.ADDED, at=now, title="Block 5")
+    async with Receiver(runtime).running() as receiver:
+        await receiver.submit("telegram", "main", Received(events=(added,)), now)
+    [group] = await listed(client, admin)
+    assert group["tags"] == []
+    tagged = await patch(client, admin, group["id"], {"tags": ["Harbour", "rent"]})
+    assert tagged == group | {"tags": ["harbour", "rent"]}
+    await patch(client, admin, group["id"], {"title": "Block 6"})
+    assert await listed(client, admin) == [tagged | {"title": "Block 6"}]
+    await patch(client, admin, group["id"], {"tags": []})
+    assert [one["tags"] for one in await listed(client, admin)] == [[]]
+    async with runtime.store.read() as connection:
+        audits = await connection.scalar(text("SELECT count(*) FROM audit WHERE what = 'group.change'"))
+    assert audits == 3
+
+
+async def test_what_is_no_group_has_no_tags(client: TestClient, admin: dict[str, str], runtime: Runtime) -> None:
+    async with runtime.store.write() as connection:
+        await connection.execute(text("INSERT INTO member (id, joined_at, created_at, updated_at) VALUES (1, 0, 0, 0)"))
+    for number in (1, 2):
+        await patch(client, admin, number, {"tags": ["rent"]}, status=404)

@@ -35,7 +35,7 @@ def name_of(endpoint: Endpoint) -> str:
 
 
 def some_path(endpoint: Endpoint) -> str:
-    return endpoint.public_path.replace("{id}", "1")
+    return endpoint.public_path.replace("{id}", "1").replace("{campaign}", "1")
 
 
 def test_every_route_of_the_application_is_in_the_registry(client: TestClient) -> None:

@@ -181,6 +181,16 @@ reaction = Table(
     comment="How many wanted silence after which campaign",
 )
 
+guard_stop = Table(
+    "guard_stop",
+    metadata,
+    Column("campaign_id", Id, primary_key=True, autoincrement=False),
+    Column("epoch", Integer, nullable=False, comment="the campaign's when the guard stopped it"),
+    Column("baseline", Text, comment="JSON {what: [bad, of]} when somebody resumed it: counted from there on"),
+    Column("at", Instant, nullable=False),
+    comment="Campaigns that the guard stopped",
+)
+
 spending = Table(
     "spending",
     metadata,

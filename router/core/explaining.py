@@ -1,0 +1,180 @@
+"""Why a message came, or did not: in sentences, for the organizers and for the member.
+
+Organizers read about addresses by channel and number, never by value. The member reads what `Reason.sentence` says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from router.core.attention import Refusal
+from router.core.model import DeliveryStatus, Reason
+from router.core.trace import Basis, Verdict, Wait
+
+_S = DeliveryStatus
+
+OBJECTIONS: Mapping[Reason | Refusal, str] = {
+    Reason.NO_ADDRESS: "the member has no address left that it could go to",
+    Reason.NO_CONSENT: "there is no consent to it there",
+    Reason.UNCONFIRMED: "the consent there was never confirmed from the address itself",
+    Reason.SUPPRESSED: "its owner asked for silence there",
+    Reason.ADDRESS_DEAD: "the address does not work any more",
+    Reason.NO_CHANNEL: "the ask does not use that channel, or it is not set up",
+    Reason.NO_TEMPLATE: "its provider wants an approved text from whoever writes first, and the ask has none",
+    Reason.CHANNEL_RULES: "its provider lets no asks through to that country",
+    Refusal.CAP: "the contact budget has no room before the ask runs out",
+    Refusal.GAP: "it would follow another ask too closely for as long as the ask lives",
+    Refusal.DIAL: "the member asked to hear less",
+    Refusal.PAUSED: "the member asked for a pause",
+    Refusal.NEWCOMER: "the member joined lately, and newcomers are asked little",
+    Refusal.SILENT: "the member has not answered for so long that only an ask for permission may come",
+    Refusal.LET_GO: "the member answered neither for long nor when asked for permission",
+    Reason.OUTRANKED: "a more important ask took its place in the contact budget",
+    Reason.DUPLICATE: "the ask already goes to the same phone, mailbox or person",
+    Reason.HELD_OUT: "the lot left the member out, to learn what the ask changes",
+    Reason.GOAL_MET: "the goal was met before it left",
+    Reason.ACTED: "the member had already acted",
+    Reason.TOO_SLOW: "no channel could have brought it in time",
+    Reason.QUIET_HOURS: "the member's quiet hours leave no moment before the ask runs out",
+    Reason.NOT_SIGNED_UP: "it is only for those who signed up",
+    Reason.ERASED: "the member asked for erasure",
+    Reason.CAMPAIGN_CANCELLED: "the campaign was cancelled before it left",
+    Reason.EXPIRED: "the ask ran out before it could leave",
+    Reason.REFUSED: "the provider would not take it",
+    Reason.UNREACHABLE: "the phone or mailbox could not be reached",
+    Reason.CONTENT: "the provider refused its text",
+    Reason.SENDER_CONFIG: "our own account at the provider was at fault",
+    Reason.SUPERSEDED: "it was tried again in another way",
+    Reason.UNSETTLED: "nobody could find out whether it was sent, so it was not sent again",
+    Reason.MERGED: "the member became one with another record, which carries the message",
+}
+"""Reason → what organizers read after a colon. A reason of the contact budget stands there as its `Refusal`."""
+
+_BASES: Mapping[Basis, tuple[str, str]] = {
+    Basis.OWN: ("the member likes that channel best", "you like that channel best"),
+    Basis.WATERFALL: ("the ask names that channel first", "its organizers chose that channel first"),
+    Basis.ANSWERS: ("the member answered most often there", "you answered us there before"),
+    Basis.REACH: ("the other address failed of late", "it reaches you best"),
+    Basis.COST: ("it costs least, and nothing else told the addresses apart", "it costs the movement least"),
+    Basis.FULL: ("a channel before it was full", "it was the quickest way to you"),
+    Basis.ALERT: ("the member agreed to alerts there", "you agreed to alerts there"),
+}
+"""Basis → why the first address that was tried came first: for organizers, for the member."""
+
+_WAITS: Mapping[Wait, str] = {
+    Wait.LOCAL_START: "the hour at which the ask begins on the member's own clock",
+    Wait.QUIET_HOURS: "the end of quiet hours",
+    Wait.BUDGET: "room in the contact budget",
+}
+
+_ATTEMPTS: Mapping[str, str] = {
+    "sent": "the provider took it",
+    "not_sent": "it surely did not leave",
+    "refused": "the provider refused it",
+    "unknown": "the provider's answer never came, so it may have been sent",
+}
+
+
+def moment(at: datetime) -> str:
+    """A moment as both read it."""
+    return f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+def order_sentence(basis: Basis, first: Verdict) -> str:
+    """Why one address was tried first, for organizers; "" where there was no choice."""
+    known = _BASES.get(basis)
+    return f"{_name(first)} came first: {known[0]}." if known else ""
+
+
+def order_for_member(basis: Basis, channel: str) -> str:
+    """Why it came by this channel, for the member; "" where there was no choice."""
+    known = _BASES.get(basis)
+    return f"We chose {channel} because {known[1]}." if known else ""
+
+
+def verdict_sentence(verdict: Verdict) -> str:
+    """What was decided about one address, for organizers."""
+    name = _name(verdict)
+    if verdict.reason is not None:
+        return f"{name} was left out: {OBJECTIONS[verdict.reason]}."
+    if verdict.also:
+        return f"{name} gets it at the same moment: its owner agreed to alerts there."
+    if verdict.at is None:
+        return f"{name} was passed over: its channel could not have taken one more in time."
+    late = " although its channel was full, because no other was left" if verdict.full else ""
+    if not verdict.waits:
+        return f"{name} was chosen{late}, to leave at once."
+    waits = " and ".join(_WAITS[wait] for wait in verdict.waits)
+    return f"{name} was chosen{late}, to leave at {moment(verdict.at)}: it waits for {waits}."
+
+
+def _name(verdict: Verdict) -> str:
+    return f"{verdict.channel} (address {verdict.address_id})"
+
+
+def attempt_sentence(outcome: str, failure: str | None, code: str, account: str) -> str:
+    """What came of handing it to a provider, for organizers."""
+    by = f" by {account}" if account else ""
+    return f"Handed to the provider{by}: {_ATTEMPTS.get(outcome, outcome)}{_evidence(failure, code)}."
+
+
+def receipt_sentence(status: DeliveryStatus, code: str, *, moved: bool) -> str:
+    """What a receipt said, for organizers."""
+    late = "" if moved else ", which changed nothing any more"
+    return f"The provider reported it as {status.value}{_evidence(None, code)}{late}."
+
+
+def _evidence(failure: str | None, code: str) -> str:
+    parts = [failure.replace("_", " ") if failure else "", f"code {code}" if code else ""]
+    told = ", ".join(part for part in parts if part)
+    return f" ({told})" if told else ""
+
+
+def state_sentence(channel: str, status: DeliveryStatus, reason: Reason | None, at: datetime | None) -> str:
+    """Where a delivery stands, for organizers. `at` is when it came to that, or when it may leave."""
+    when = f" at {moment(at)}" if at else ""
+    because = f": {OBJECTIONS[reason]}" if reason else ""
+    match status:
+        case _S.HELD:
+            return f"Nothing was sent{because}."
+        case _S.QUEUED:
+            return f"The message by {channel} waits" + (f" until {moment(at)}." if at else " for its turn to leave.")
+        case _S.SENDING:
+            return f"The message by {channel} is just leaving."
+        case _S.SENT:
+            return f"It was sent by {channel}{when}; nothing was heard of it since."
+        case _S.DELIVERED | _S.READ:
+            return f"It was {status.value} by {channel}{when}."
+        case _S.UNKNOWN:
+            return f"It may have been sent by {channel}; nobody knows, so it is never sent again blindly."
+        case _S.FAILED | _S.EXPIRED | _S.CANCELLED:
+            return f"The message by {channel} {_ENDS[status]}{when}{because}."
+
+
+_ENDS = {_S.FAILED: "failed", _S.EXPIRED: "expired", _S.CANCELLED: "was withdrawn"}
+
+
+def state_for_member(channel: str, status: DeliveryStatus, reason: Reason | None, at: datetime | None) -> str:
+    """The same, for the member."""
+    when = f" at {moment(at)}" if at else ""
+    match status:
+        case _S.QUEUED:
+            return f"It is to come to you by {channel}" + (f", not before {moment(at)}." if at else " soon.")
+        case _S.SENDING:
+            return f"It is just leaving for you by {channel}."
+        case _S.SENT:
+            return f"We sent it to you by {channel}{when}."
+        case _S.DELIVERED | _S.READ:
+            return f"It reached you by {channel}{when}."
+        case _S.UNKNOWN:
+            return Reason.UNSETTLED.sentence
+        case _:
+            sentence = reason.sentence if reason else Reason.UNREACHABLE.sentence
+            return f"By {channel}: {sentence}" if channel and status is not _S.HELD else sentence
+
+
+def heard_sentence(count: int) -> str:
+    """What the contact budget held when it was decided, for the member."""
+    times = {1: "once", 2: "twice"}.get(count, f"{count} times")
+    return f"By then you had heard from us {times} in 7 days, counting what was on its way to you."

@@ -1,0 +1,14 @@
+"""Why a member got a campaign's message, or did not: what was decided, what came of it, what they had been asked.
+
+model     what the API answers
+ledger    read from the tables
+answer    put together, and in sentences
+"""
+
+from __future__ import annotations
+
+from router.why.answer import why
+from router.why.ledger import find_member
+from router.why.model import Why
+
+__all__ = ["Why", "find_member", "why"]
