@@ -29,7 +29,7 @@ from router.overflow import Room, room_for
 from router.plans import Route, house_of
 from router.runtime import Runtime
 from router.store.batches import BATCH_COLUMNS
-from router.store.budgets import lock_budgets, write_budgets
+from router.store.budgets import write_budgets
 from router.store.bulk import for_update, insert_new_rows, insert_rows
 from router.store.campaigns import lock_campaign
 from router.store.people import last_actions, read_members, who_said_yes
@@ -67,7 +67,8 @@ async def route_range_of(runtime: Runtime, prepared: Route, *, now: datetime) ->
         if span is None:
             return None
         first, last = span
-        members = await read_members(connection, prepared.where, first=first, last=last)
+        costs = not prepared.plan.kind.is_service
+        members = await read_members(connection, prepared.where, first=first, last=last, lock_purses=costs)
         if (thread := prepared.plan.budget.thread) is not None:
             yes = await who_said_yes(connection, [person.id for person in members], thread.campaign)
             members = [replace(person, said_yes=True) if person.id in yes else person for person in members]
@@ -132,7 +133,7 @@ async def _write_range(
     campaign, ask = prepared.campaign, prepared.ask
     costs = not prepared.plan.kind.is_service
     holders = {person.id: person.household_id or person.id for person in members}
-    purses = await lock_budgets(connection, holders.values()) if costs else {}
+    purses = {holders[person.id]: person.purse for person in members} if costs else {}
     room = await room_for(runtime, connection, prepared, now=now)
     people = await _in_turn(runtime, connection, prepared, members, purses, now)
     moves = Moves()
@@ -180,12 +181,12 @@ def _decision(
     """The one decision of this ask, for a member with a certain purse."""
 
     def decide(person: Member, purse: Purse) -> Deliver | Hold:
-        known = person if purse is EMPTY else replace(person, purse=purse)
+        known = person if purse is person.purse else replace(person, purse=purse)
         verdict = room.route(known, plan, house, now=now)
-        if isinstance(verdict, Deliver) and left_out(person.id):
-            return Hold(Reason.HELD_OUT, verdict.trace)
         if isinstance(verdict, Deliver) and peace.covers(person.place):
             return Hold(Reason.GOAL_MET, verdict.trace)
+        if isinstance(verdict, Deliver) and not person.is_group and left_out(person.id):
+            return Hold(Reason.HELD_OUT, verdict.trace)
         return verdict
 
     return decide

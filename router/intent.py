@@ -135,6 +135,7 @@ def _look(
         costs=row.costs,
         valid_seconds=max(1, int((until - now).total_seconds())),
         expires_at=expires_at,
+        variant=row.variant,
         text=reply[0] if reply else None,
     )
 

@@ -16,6 +16,7 @@ from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.approval import Approval, ApprovalMissing, Verdict, count_recipients, read_approval
+from router.comparison import check_hold_out
 from router.core.ask import Ask
 from router.core.content import check_ask
 from router.core.errors import BadInput, NotAllowed, NotFound
@@ -90,6 +91,7 @@ async def _check(runtime: Runtime, ask: Ask, now: datetime) -> None:
     if ask.deadline is not None and ask.deadline <= now:
         raise BadInput("the deadline has passed; choose a later one", place="deadline")
     _check_currency(runtime, ask)
+    await check_hold_out(runtime, ask)
     for place, other in (("about", ask.about), ("follows", ask.follows)):
         if other is None:
             continue
@@ -137,6 +139,7 @@ async def launch_campaign(
     staff are told. Raises `ApprovalMissing` where its audience has outgrown its approval.
     """
     counted = await _count(runtime, campaign_id)
+    await check_hold_out(runtime, counted.ask)
 
     async def check(connection: AsyncConnection, row: CampaignRow) -> dict[str, Any]:
         asked = await _approval_of(runtime, connection, row, counted)

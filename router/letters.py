@@ -37,6 +37,8 @@ class Letter:
     costs: bool
     valid_seconds: int
     expires_at: datetime | None
+    variant: int = 0
+    """Which of the ask's two texts: 1 for the second."""
     text: str | None = None
     """Words of its own, for the answer to a keyword; the campaign's words where None."""
 
@@ -81,7 +83,9 @@ class Writer:
         if spec.html:
             unsubscribe = f"{self._base}/u/{unsubscribe_token(self._key, letter.ref)}"
         link = f"{self._base}/a/{action_token(self._key, letter.ref)}" if self._has_link else ""
-        rendered = self._renderer.render(member, spec.name, spec, link=link, unsubscribe_url=unsubscribe)
+        rendered = self._renderer.render(
+            member, spec.name, spec, link=link, unsubscribe_url=unsubscribe, variant=letter.variant
+        )
         return OutboundMessage(
             allow=letter.allow,
             delivery=letter.ref,
@@ -125,7 +129,7 @@ class Writer:
     def _buttons(self, letter: Letter, link: str) -> tuple[Button, ...]:
         return tuple(
             Button(label=button.label, reply=button.reply, url=link if button.link else "")
-            for button in self._renderer.buttons(letter.member, self._spec.name, self._spec)
+            for button in self._renderer.buttons(letter.member, self._spec.name, self._spec, letter.variant)
         )
 
 

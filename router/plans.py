@@ -143,7 +143,7 @@ def plan_of(
 
 def _has_templates(ask: Ask, channel: str) -> bool:
     """Whether everybody's words on this channel name an approved text."""
-    found = [ask.words(locale, channel) for locale in ask.texts]
+    found = [ask.words(locale, channel, variant) for locale in ask.texts for variant in (0, 1)]
     return all(words is not None and words[1].template for words in found)
 
 

@@ -155,14 +155,8 @@ def test_the_routers_messages_come_once_in_time_awake_to_addresses_that_work() -
 
 
 def test_people_alike_are_decided_once_and_each_as_if_they_were_alone() -> None:
-    size = Size(members=14, weeks=30)
-    movement = {
-        **RULES.simulation_file["movement"],
-        "channels": {channel: float(channel in ("email", "sms")) for channel in CHANNELS},
-        "zones": [{"zone": "Europe/Berlin", "country": "DE", "share": 1.0}],
-    }
-    dying = {"movement": movement, "decay": dict.fromkeys(CHANNELS, 0.8)}
-    found = rules(**NOBODY_ANNOYED, **NOBODY_ACTS, **TEXTS_FOR_ALL, **dying)
+    size = Size(members=16, weeks=30)
+    found = rules(**NOBODY_ANNOYED, **NOBODY_ACTS, **TEXTS_FOR_ALL)
     _, together, _ = recorded(found, ROUTER, size=size)
     for number, heard in together.items():
         _, alone, _ = recorded(found, ROUTER, size=size, only=number)

@@ -7,16 +7,18 @@ keys        keys (dns: what to publish, envfile: where secrets are kept)
 tokens      token                           check       check
 groups      group add, group list           demo        demo, sandbox
 why         why                             simulate    simulate
+comparison  compare
 """
 
 from __future__ import annotations
 
-from router.cli import campaigns, check, demo, groups, keys, people, processes, simulate, tokens, why
+from router.cli import campaigns, check, comparison, demo, groups, keys, people, processes, simulate, tokens, why
 from router.cli.group import err, outreach
 
 __all__ = [
     "campaigns",
     "check",
+    "comparison",
     "demo",
     "err",
     "groups",

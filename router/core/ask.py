@@ -219,16 +219,32 @@ class Ask(BaseModel):
             words.buttons for by_channel in self.texts.values() for words in by_channel.values()
         )
 
-    def words(self, locale: str, channel: str) -> tuple[str, Text] | None:
+    def words(self, locale: str, channel: str, variant: int = 0) -> tuple[str, Text] | None:
         """The text for a member's `locale` on `channel` and the locale it is in, or None where there is none.
 
         Looks for the exact locale, then its language, then the default locale; in each for the channel's own text,
-        then for the text for all.
+        then for the text for all. With `variant` 1 it is the second text there, where there is one: the channel's own,
+        or the one for all in place of the first one for all.
         """
         for candidate in (locale, locale.partition("-")[0], self.default_locale):
             by_channel = self.texts.get(candidate)
             if by_channel:
                 found = by_channel.get(channel) or by_channel.get(ANY_CHANNEL)
                 if found:
-                    return candidate, found
+                    return candidate, (self._second(candidate, channel) if variant else None) or found
         return None
+
+    def _second(self, locale: str, channel: str) -> Text | None:
+        by_channel = self.second.get(locale, {})
+        return by_channel.get(channel) or (None if channel in self.texts[locale] else by_channel.get(ANY_CHANNEL))
+
+    def every_text(self) -> Iterator[tuple[str, str, str, Text]]:
+        """Each text, the first and the second, as (place, locale, channel, words): ``second.en.sms``."""
+        for name, texts in (("texts", self.texts), ("second", self.second)):
+            for locale, by_channel in texts.items():
+                for channel, words in by_channel.items():
+                    yield f"{name}.{locale}.{channel}", locale, channel, words
+
+    def has_own_words(self, locale: str, channel: str, *, second: bool = False) -> bool:
+        """Whether a channel has words of its own in a locale, so that those for all (or their `second`) do not go there."""
+        return channel in self.texts[locale] or (second and channel in self.second.get(locale, {}))

@@ -97,15 +97,13 @@ def find_problems(
     `specs` are the channels that exist here; `link` is a personal link of ours at its longest.
     """
     problems = [*_of_title(ask), *_of_deadline(ask), *_of_link(ask), *_of_channels(ask, specs), *_of_templates(ask)]
-    for locale, by_channel in ask.texts.items():
-        for key, words in by_channel.items():
-            place = f"texts.{locale}.{key}"
-            pieces, found = _read(ask, words.text, f"{place}.text")
-            _, in_subject = _read(ask, words.subject, f"{place}.subject", is_subject=True)
-            problems += found + in_subject
-            if not found:
-                reached = [specs[name] for name in _channels_reading(ask, specs, locale, key)]
-                problems += _of_size(ask, pieces, reached, locale, f"{place}.text", organization, link)
+    for place, locale, key, words in ask.every_text():
+        pieces, found = _read(ask, words.text, f"{place}.text")
+        _, in_subject = _read(ask, words.subject, f"{place}.subject", is_subject=True)
+        problems += found + in_subject
+        if not found:
+            reached = [specs[name] for name in _channels_reading(ask, specs, place, locale, key)]
+            problems += _of_size(ask, pieces, reached, locale, place, organization, link)
     return problems
 
 
@@ -113,8 +111,7 @@ def sample_member(ask: Ask, locale: str = "") -> Member:
     """Somebody with long names and every attribute that the ask speaks of, to show a rendering without a member."""
     names = {
         variable.removeprefix(f"{ATTRIBUTE}.")
-        for by_channel in ask.texts.values()
-        for words in by_channel.values()
+        for _, _, _, words in ask.every_text()
         for source in (words.text, words.subject)
         for variable in variables(read_template(source, "")[0])
         if variable.startswith(f"{ATTRIBUTE}.")
@@ -181,34 +178,37 @@ def _of_channels(ask: Ask, specs: Mapping[str, ChannelSpec]) -> Iterator[BadInpu
         elif ask.words(ask.default_locale, name) is None:
             place = f"texts.{ask.default_locale}"
             yield BadInput(f"has no text for {name}, which channels names; add one or a {ANY_CHANNEL}", place=place)
-    for locale, by_channel in ask.texts.items():
-        if not by_channel:
-            yield BadInput(f"has no text; add texts.{locale}.{ANY_CHANNEL} or take it out", place=f"texts.{locale}")
-        for key in by_channel:
-            if key not in specs and key != ANY_CHANNEL:
-                sentence = f"there is no channel {key[:60]!r}; {known}; {ANY_CHANNEL} stands for all"
-                yield BadInput(sentence, place=f"texts.{locale}.{key[:60]}")
+    for place, texts in (("texts", ask.texts), ("second", ask.second)):
+        for locale, by_channel in texts.items():
+            if not by_channel:
+                sentence = f"has no text; add {place}.{locale}.{ANY_CHANNEL} or take it out"
+                yield BadInput(sentence, place=f"{place}.{locale}")
+            for key in by_channel:
+                if key not in specs and key != ANY_CHANNEL:
+                    sentence = f"there is no channel {key[:60]!r}; {known}; {ANY_CHANNEL} stands for all"
+                    yield BadInput(sentence, place=f"{place}.{locale}.{key[:60]}")
+                elif texts is ask.second and not {key, ANY_CHANNEL} & ask.texts[locale].keys():
+                    sentence = f"has no first text to be compared with; add texts.{locale}.{key} or take it out"
+                    yield BadInput(sentence, place=f"{place}.{locale}.{key}")
 
 
 def _of_templates(ask: Ask) -> Iterator[BadInput]:
     """What is wrong with the buttons and with what fills the holes of approved texts."""
-    for locale, by_channel in ask.texts.items():
-        for key, words in by_channel.items():
-            place = f"texts.{locale}.{key}"
-            if any(button.link for button in words.buttons) and not ask.link:
-                yield BadInput("a button opens the ask's link, but it has none; set link", place=f"{place}.buttons")
-            for number, button in enumerate(words.buttons):
-                if CONTROLS.search(button.label) or not button.label.strip():
-                    yield BadInput("needs a label of plain words", place=f"{place}.buttons.{number}.label")
-            if words.variables and not words.template:
-                yield BadInput("goes with a template only; name the template", place=f"{place}.variables")
-            for name, value in words.variables.items():
-                pieces, found = _read(ask, value, f"{place}.variables.{name}", is_subject=True)
-                yield from found
-                # Twilio refuses a template with an empty variable (twilio.com/docs/api/errors/21656).
-                if not found and not fill(merged(pieces, {"title": "x", "organization": "x"}), _LINKED).strip():
-                    sentence = "is empty for members of whom we know nothing; add | default(…)"
-                    yield BadInput(sentence, place=f"{place}.variables.{name}")
+    for place, _, _, words in ask.every_text():
+        if any(button.link for button in words.buttons) and not ask.link:
+            yield BadInput("a button opens the ask's link, but it has none; set link", place=f"{place}.buttons")
+        for number, button in enumerate(words.buttons):
+            if CONTROLS.search(button.label) or not button.label.strip():
+                yield BadInput("needs a label of plain words", place=f"{place}.buttons.{number}.label")
+        if words.variables and not words.template:
+            yield BadInput("goes with a template only; name the template", place=f"{place}.variables")
+        for name, value in words.variables.items():
+            pieces, found = _read(ask, value, f"{place}.variables.{name}", is_subject=True)
+            yield from found
+            # Twilio refuses a template with an empty variable (twilio.com/docs/api/errors/21656).
+            if not found and not fill(merged(pieces, {"title": "x", "organization": "x"}), _LINKED).strip():
+                sentence = "is empty for members of whom we know nothing; add | default(…)"
+                yield BadInput(sentence, place=f"{place}.variables.{name}")
 
 
 def _read(ask: Ask, source: str, place: str, *, is_subject: bool = False) -> tuple[tuple[Piece, ...], list[BadInput]]:
@@ -230,11 +230,13 @@ def _read(ask: Ask, source: str, place: str, *, is_subject: bool = False) -> tup
     return pieces, problems
 
 
-def _channels_reading(ask: Ask, specs: Mapping[str, ChannelSpec], locale: str, key: str) -> Iterable[str]:
-    """The channels on which the text under `key` of this locale may go out."""
+def _channels_reading(ask: Ask, specs: Mapping[str, ChannelSpec], place: str, locale: str, key: str) -> Iterable[str]:
+    """The channels on which the text at `place`, under `key` of this locale, may go out."""
     if key != ANY_CHANNEL:
         return [key] if key in specs else []
-    return [name for name in ask.channels or specs if name in specs and name not in ask.texts[locale]]
+    second = place.startswith("second.")
+    wanted = [name for name in ask.channels or specs if name in specs]
+    return [name for name in wanted if not ask.has_own_words(locale, name, second=second)]
 
 
 def _of_size(
@@ -246,10 +248,10 @@ def _of_size(
     organization: str,
     link: str,
 ) -> Iterator[BadInput]:
-    """Whether the text is empty for somebody, or too long for somebody on one of the channels."""
+    """Whether the text at `place` is empty for somebody, or too long for somebody on one of the channels."""
     settled = merged(pieces, constants_of(ask, organization))
     if not fill(settled, {"link": link, "deadline": "x"}).strip():
-        yield BadInput("is empty, at least for members of whom we know nothing; add words of its own", place=place)
+        yield BadInput("is empty, at least for members of whom we know nothing; add words of its own", place=f"{place}.text")
     lengths = {"link": len(link), "deadline": longest_deadline(locale)}
     for spec in reached:
         pieces_there = with_sender(settled, organization) if spec.counts_segments else settled
@@ -259,6 +261,6 @@ def _of_size(
         if size > spec.max_length:
             yield BadInput(
                 f"can come to {size:,} characters, but {spec.name} carries {spec.max_length:,}; shorten it or give "
-                f"texts.{locale}.{spec.name} words of its own",
-                place=place,
+                f"{place.partition('.')[0]}.{locale}.{spec.name} words of its own",
+                place=f"{place}.text",
             )

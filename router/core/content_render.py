@@ -163,12 +163,16 @@ class Renderer:
         self._templates = templates
         self._constants = constants_of(ask, organization)
         self._locales = {locale.lower(): locale for locale in ask.texts}
-        self._ready: dict[tuple[str, str], _Ready] = {}
+        self._ready: dict[tuple[str, str, int], _Ready] = {}
         self._deadlines: dict[tuple[str, str], str] = {}
 
-    def render(self, member: Member, channel: str, spec: ChannelSpec, *, link: str, unsubscribe_url: str) -> Rendered:
+    def render(
+        self, member: Member, channel: str, spec: ChannelSpec, *, link: str, unsubscribe_url: str, variant: int = 0
+    ) -> Rendered:
         """The message for one member. Raises `BadInput` only for an ask that `check_ask` would have refused."""
-        ready = self._ready.get((member.locale, channel)) or self._get_ready(member.locale, channel, spec)
+        ready = self._ready.get((member.locale, channel, variant)) or self._get_ready(
+            member.locale, channel, spec, variant
+        )
         text = self._fill(ready.text, member, link, ready.locale)
         subject = self._fill(ready.subject, member, link, ready.locale) if ready.subject else ""
         if ready.email is None:
@@ -179,14 +183,16 @@ class Renderer:
         text = f"{text}{ready.email.foot}{unsubscribe_url}\n"
         return Rendered(text, subject, html, ready.locale, ready.is_default_locale)
 
-    def buttons(self, member: Member, channel: str, spec: ChannelSpec) -> tuple[AskButton, ...]:
+    def buttons(self, member: Member, channel: str, spec: ChannelSpec, variant: int = 0) -> tuple[AskButton, ...]:
         """The buttons under this member's message, no more than the channel has."""
-        ready = self._ready.get((member.locale, channel)) or self._get_ready(member.locale, channel, spec)
+        ready = self._ready.get((member.locale, channel, variant)) or self._get_ready(
+            member.locale, channel, spec, variant
+        )
         return ready.buttons
 
     def variables(self, locale: str, channel: str, spec: ChannelSpec) -> frozenset[str]:
         """What the text for members of this locale takes from the member (``link`` is everybody's own, too)."""
-        ready = self._ready.get((locale, channel)) or self._get_ready(locale, channel, spec)
+        ready = self._ready.get((locale, channel, 0)) or self._get_ready(locale, channel, spec)
         return frozenset(piece.variable for piece in ready.text if not isinstance(piece, str))
 
     def _template(self, ready: _Ready, member: Member, link: str) -> Template:
@@ -239,8 +245,8 @@ class Renderer:
             wanted = wanted.rpartition("-")[0]
         return locale
 
-    def _get_ready(self, locale: str, channel: str, spec: ChannelSpec) -> _Ready:
-        found = self._ask.words(self._closest(locale), channel)
+    def _get_ready(self, locale: str, channel: str, spec: ChannelSpec, variant: int = 0) -> _Ready:
+        found = self._ask.words(self._closest(locale), channel, variant)
         if found is None:
             raise BadInput(f"there is no text for {channel}", place=f"texts.{self._ask.default_locale}")
         own, words = found
@@ -273,7 +279,7 @@ class Renderer:
             variables=variables,
             buttons=words.buttons[: spec.buttons],
         )
-        self._ready[locale, channel] = ready
+        self._ready[locale, channel, variant] = ready
         return ready
 
     def _read(self, source: str, place: str) -> tuple[Piece, ...]:

@@ -79,7 +79,7 @@ def find_tone(
 
     `specs` are the channels that exist here; `from_names` has the name in the From line of those with one of their own.
     """
-    answers = [button.reply for texts in ask.texts.values() for words in texts.values() for button in words.buttons]
+    answers = [button.reply for _, _, _, words in ask.every_text() for button in words.buttons]
     spared = frozenset(word for name in (organization, *answers) for word in fold_words(name))
     findings: list[ToneFinding] = []
     for place, source, locale, is_subject in _sources(ask):
@@ -151,16 +151,14 @@ def _finding(table: ToneTable, place: str, source: str, found: _Found) -> ToneFi
 def _sources(ask: Ask) -> Iterator[tuple[str, str, str, bool]]:
     """Every text that somebody reads: its place, itself, its locale, and whether it is a subject."""
     yield "title", ask.title, ask.default_locale, True
-    for locale, by_channel in ask.texts.items():
-        for channel, words in by_channel.items():
-            place = f"texts.{locale}.{channel}"
-            yield f"{place}.subject", words.subject, locale, True
-            yield f"{place}.text", words.text, locale, False
-            for number, button in enumerate(words.buttons):
-                yield f"{place}.buttons.{number}.label", button.label, locale, False
-            for name, value in words.variables.items():
-                if not value.startswith(BUTTON):
-                    yield f"{place}.variables.{name}", value, locale, False
+    for place, locale, _, words in ask.every_text():
+        yield f"{place}.subject", words.subject, locale, True
+        yield f"{place}.text", words.text, locale, False
+        for number, button in enumerate(words.buttons):
+            yield f"{place}.buttons.{number}.label", button.label, locale, False
+        for name, value in words.variables.items():
+            if not value.startswith(BUTTON):
+                yield f"{place}.variables.{name}", value, locale, False
 
 
 def _phrases(reading: Reading, table: ToneTable, locale: str) -> Iterator[_Found]:
@@ -206,19 +204,19 @@ def _without_sender(ask: Ask, specs: Mapping[str, ChannelSpec], organization: st
     """Places of texts that go out as text messages and name the organization only in the prefix that we put there."""
     if not organization.strip():
         return
-    for locale, by_channel in ask.texts.items():
-        for channel, words in by_channel.items():
-            if _is_texted(ask, specs, locale, channel):
-                place = f"texts.{locale}.{channel}.text"
-                pieces, problems = read_template(words.text, place)
-                settled = merged(pieces, constants_of(ask, organization))
-                if not problems and with_sender(settled, organization) != settled:
-                    yield place
+    for place, locale, channel, words in ask.every_text():
+        if _is_texted(ask, specs, place, locale, channel):
+            pieces, problems = read_template(words.text, f"{place}.text")
+            settled = merged(pieces, constants_of(ask, organization))
+            if not problems and with_sender(settled, organization) != settled:
+                yield f"{place}.text"
 
 
-def _is_texted(ask: Ask, specs: Mapping[str, ChannelSpec], locale: str, channel: str) -> bool:
-    own = set(ask.texts[locale])
-    names = set(ask.channels or specs) - own if channel == ANY_CHANNEL else {channel}
+def _is_texted(ask: Ask, specs: Mapping[str, ChannelSpec], place: str, locale: str, channel: str) -> bool:
+    names = {channel}
+    if channel == ANY_CHANNEL:
+        second = place.startswith("second.")
+        names = {name for name in ask.channels or specs if not ask.has_own_words(locale, name, second=second)}
     return any(specs[name].counts_segments for name in names if name in specs)
 
 

@@ -64,6 +64,7 @@ class Waiting:
     attempts: int
     costs: bool
     hop: int
+    variant: int
     member: Member
     address: Address
 
@@ -235,7 +236,7 @@ async def read_waiting(connection: AsyncConnection, leased: Batch, *, limit: int
             "SELECT d.id, d.attempts, d.costs, d.hop, m.id, m.first_name, m.last_name, m.locale, m.zone, m.country,"
             " m.postcode, m.place, m.attributes, m.erased_at,"
             " a.id, a.value, a.hash, a.state, a.consent, a.rank, s.reason, a.account, a.last_inbound_at, m.kind,"
-            " m.dial, m.paused_until, a.alerts"
+            " m.dial, m.paused_until, a.alerts, d.variant"
             " FROM delivery d JOIN member m ON m.id = d.member_id JOIN address a ON a.id = d.address_id"
             " LEFT JOIN suppression s ON s.address_hash = a.hash AND s.channel = a.channel"
             " WHERE d.month = :month AND d.id BETWEEN :first AND :last AND d.status = 'queued' AND d.not_before <= :now"
@@ -275,7 +276,15 @@ def _waiting(row: Any, channel: str) -> Waiting:
         dial=_DIALS[row[24]],
         paused_until=None if row[25] is None else from_ms(row[25]),
     )
-    return Waiting(id=row[0], attempts=row[1], costs=bool(row[2]), hop=row[3], member=person, address=address)
+    return Waiting(
+        id=row[0],
+        attempts=row[1],
+        costs=bool(row[2]),
+        hop=row[3],
+        variant=row[27],
+        member=person,
+        address=address,
+    )
 
 
 _STATES = {state.value: state for state in AddressState}

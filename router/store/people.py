@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,12 +13,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.attention import Dial
 from router.core.model import Address, AddressState, ConsentState, Member
+from router.core.purse import EMPTY, Purse
+from router.store.budgets import lock_budgets
 from router.store.bulk import in_numbers, numbers
 from router.store.tables import from_ms, member, to_ms
 
 _STATES = {state.value: state for state in AddressState}
 _CONSENTS = {state.value: state for state in ConsentState}
 _DIALS = {dial.value: dial for dial in Dial}
+_NO_PURSES: Mapping[int, Purse] = {}
 
 _MEMBER_COLUMNS = (
     member.c.id,
@@ -40,15 +43,19 @@ _MEMBER_COLUMNS = (
 
 
 async def read_members(
-    connection: AsyncConnection, where: ColumnElement[bool], *, first: int, last: int
+    connection: AsyncConnection, where: ColumnElement[bool], *, first: int, last: int, lock_purses: bool = False
 ) -> list[Member]:
-    """The members with numbers in ``first … last`` that `where` lets in, with their addresses, in number order."""
+    """The members with numbers in ``first … last`` that `where` lets in, with their addresses, in number order.
+
+    With `lock_purses` also with their purses, which stay locked until the transaction ends (rule 16).
+    """
     rows = (
         await connection.execute(
             select(*_MEMBER_COLUMNS).where(member.c.id.between(first, last), where).order_by(member.c.id)
         )
     ).all()
-    return await _with_addresses(connection, rows)
+    purses = await lock_budgets(connection, (row[8] or row[0] for row in rows)) if lock_purses else {}
+    return await _with_addresses(connection, rows, purses)
 
 
 async def read_members_by_id(connection: AsyncConnection, ids: Iterable[int]) -> dict[int, Member]:
@@ -57,7 +64,9 @@ async def read_members_by_id(connection: AsyncConnection, ids: Iterable[int]) ->
     return {found.id: found for found in await _with_addresses(connection, rows)}
 
 
-async def _with_addresses(connection: AsyncConnection, rows: Sequence[Any]) -> list[Member]:
+async def _with_addresses(
+    connection: AsyncConnection, rows: Sequence[Any], purses: Mapping[int, Purse] = _NO_PURSES
+) -> list[Member]:
     addresses = await read_addresses(connection, [row[0] for row in rows])
     return [
         Member(
@@ -77,6 +86,7 @@ async def _with_addresses(connection: AsyncConnection, rows: Sequence[Any]) -> l
             dial=_DIALS[row[13]],
             paused_until=row[14],
             addresses=tuple(addresses.get(row[0], ())),
+            purse=purses.get(row[8] or row[0], EMPTY),
         )
         for row in rows
     ]

@@ -14,6 +14,7 @@ from router.web import idempotency, keys
 from router.web.auth import Guard, GuessBrake
 from router.web.bodies import MAX_BODY
 from router.web.campaigns import CAMPAIGNS
+from router.web.comparison import COMPARISON
 from router.web.endpoints import Registry
 from router.web.groups import GROUPS
 from router.web.imports import IMPORTS
@@ -31,6 +32,7 @@ from router.web.why import WHY
 
 ENDPOINTS: Registry = [
     *CAMPAIGNS,
+    *COMPARISON,
     *PEOPLE,
     *PREFERENCES,
     *WHY,
