@@ -18,7 +18,7 @@ from sqlalchemy import text
 
 from bench.harness import Stopwatch, peak_mib
 from bench.members import BODY
-from router import launch, views
+from router import drafting, launch, views
 from router.app import open_runtime
 from router.core.ask import Ask
 from router.core.model import CampaignStatus
@@ -39,7 +39,7 @@ async def blast(watch_unknown: bool) -> dict[str, object]:
     """Run it; returns what the parent prints and checks."""
     async with open_runtime(load_settings()) as runtime:
         now = datetime.now(UTC)
-        campaign = await launch.save_campaign(runtime, Ask.model_validate(ASK), by="bench", now=now)
+        campaign = await drafting.save_campaign(runtime, Ask.model_validate(ASK), by="bench", now=now)
         await launch.approve_campaign(runtime, campaign.id, by="a second organizer", now=now)
         async with _watched(runtime, watch_unknown) as most_unknown:
             with Stopwatch() as watch:

@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session, registry
 from bench.blast import ASK
 from bench.harness import Stopwatch
 from bench.members import midday_zone
-from router import launch
+from router import drafting, launch
 from router.app import open_runtime
 from router.competing import next_route
 from router.core.ask import Ask
@@ -55,7 +55,7 @@ WHERE m.kind = 'person' AND m.zone IN ('{zone}') AND (
 async def ours() -> dict[str, Any]:
     async with open_runtime(load_settings()) as runtime:
         now = datetime.now(UTC)
-        campaign = await launch.save_campaign(runtime, Ask.model_validate(ASK), by="bench", now=now)
+        campaign = await drafting.save_campaign(runtime, Ask.model_validate(ASK), by="bench", now=now)
         await launch.approve_campaign(runtime, campaign.id, by="bench", now=now)
         await launch.launch_campaign(runtime, campaign.id, by="bench", now=now, undo_seconds=0)
         await launch.start_due_campaigns(runtime, now=now)

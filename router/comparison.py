@@ -1,7 +1,7 @@
 """Two texts of one ask side by side, and those asked beside those held out. It shows; nothing stops or switches by it.
 
-Everybody keeps the text that the lot gave them on every channel and hop, also where the ask has no second text for them:
-so the two halves are alike in all but the words.
+Everybody keeps what the lot gave them on every channel and hop, also where the ask has no second text for them: so the
+two halves are alike in all but the words.
 """
 
 from __future__ import annotations
@@ -81,6 +81,8 @@ async def compare(runtime: Runtime, campaign_id: int, *, now: datetime) -> Compa
                 f"campaign {campaign_id} has one text and holds nobody out, so there is nothing to compare; give a new"
                 " ask a second text, or hold_out = true"
             )
+    # A transaction of its own: the row of the campaign is not held meanwhile, so that it can be paused.
+    async with runtime.store.read() as connection:
         return Comparison(
             campaign=campaign_id,
             title=ask.title,
@@ -96,7 +98,7 @@ async def check_hold_out(runtime: Runtime, ask: Ask) -> None:
     above = runtime.policy.hold_out.members_above
     async with runtime.store.read() as connection:
         members = await connection.scalar(
-            text("SELECT count(*) FROM (SELECT 1 AS one FROM member LIMIT :most) some"), {"most": above + 1}
+            text("SELECT count(*) FROM (SELECT 1 AS one FROM member LIMIT :most) AS counted"), {"most": above + 1}
         )
     if int(members or 0) <= above:
         sentence = (
@@ -128,7 +130,7 @@ async def _texts(runtime: Runtime, connection: AsyncConnection, campaign: Campai
         text("SELECT variant, CAST(sum(count) AS bigint) FROM reaction WHERE campaign_id = :id GROUP BY variant"),
         which,
     )
-    reached: dict[int, int] = {variant: count for variant, count in sent}
+    reached: dict[int, int] = dict(map(tuple, sent))
     counts: dict[tuple[int, str], int] = {(variant, kind): count for variant, kind, count in did}
     counts |= {(variant, "silenced"): count for variant, count in silenced}
 
@@ -172,8 +174,8 @@ async def _hold_out(runtime: Runtime, connection: AsyncConnection, campaign: Cam
         ),
         {**which, "began": to_ms(began), "until": to_ms(until)},
     )
-    of: dict[int, int] = {side: count for side, count in people}
-    did: dict[int, int] = {side: count for side, count in acted}
+    of: dict[int, int] = dict(map(tuple, people))
+    did: dict[int, int] = dict(map(tuple, acted))
     asked, held_out = (share(did.get(side, 0), of.get(side, 0), policy.confidence) for side in (0, 1))
     return HoldOut(
         until=until,

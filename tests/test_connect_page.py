@@ -21,7 +21,7 @@ from channels.telegram.updates import WANTED
 from router.__main__ import outreach
 from router.core.ask import Ask
 from router.core.rates import read_channel_rules
-from router.launch import check_words
+from router.drafting import check_words
 from router.settings import MAIN, Settings, load_settings, load_toml, variable
 from router.store.engine import Store
 from router.web.webhooks import WEBHOOKS

@@ -18,15 +18,8 @@ from router.approval import ApprovalMissing
 from router.cli.group import first_problem, out, outreach, with_runtime
 from router.core.ask import Ask
 from router.core.errors import BadInput
-from router.launch import (
-    approve_campaign,
-    cancel_campaign,
-    check_words,
-    launch_campaign,
-    pause_campaign,
-    resume_campaign,
-    save_campaign,
-)
+from router.drafting import check_words, save_campaign
+from router.launch import approve_campaign, cancel_campaign, launch_campaign, pause_campaign, resume_campaign
 from router.preview import preview_ask, send_test
 from router.raising import LONGEST_HOURS, raise_budget
 from router.runtime import Runtime

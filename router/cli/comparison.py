@@ -32,9 +32,7 @@ def _texts_table(texts: Texts) -> Table:
     table.add_row("begins with", *(Text(line) for line in texts.lines))
     table.add_row("people reached", f"{texts.first.acted.of:,}", f"{texts.second.acted.of:,}")
     for name in ("acted", "clicked", "declined", "opted_out"):
-        table.add_row(
-            name.replace("_", " "), _share(getattr(texts.first, name)), _share(getattr(texts.second, name))
-        )
+        table.add_row(name.replace("_", " "), _share(getattr(texts.first, name)), _share(getattr(texts.second, name)))
     return table
 
 

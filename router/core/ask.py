@@ -246,5 +246,5 @@ class Ask(BaseModel):
                     yield f"{name}.{locale}.{channel}", locale, channel, words
 
     def has_own_words(self, locale: str, channel: str, *, second: bool = False) -> bool:
-        """Whether a channel has words of its own in a locale, so that those for all (or their `second`) do not go there."""
+        """Whether a channel has words of its own in a locale, so that those for all, or their `second`, stay away."""
         return channel in self.texts[locale] or (second and channel in self.second.get(locale, {}))

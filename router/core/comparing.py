@@ -1,9 +1,9 @@
 """Two groups of people compared: shares with intervals, and what may be said of their difference. Nothing is decided.
 
 Intervals of one share are E. B. Wilson's ("Probable inference, the law of succession, and statistical inference",
-J. American Statistical Association 22, 1927), those of a difference are method 10 of R. G. Newcombe ("Interval estimation
-for the difference between independent proportions: comparison of eleven methods", Statistics in Medicine 17, 1998),
-which joins two of Wilson's. Both hold for small numbers and for shares near 0, as opt-outs are.
+J. American Statistical Association 22, 1927), those of a difference are method 10 of R. G. Newcombe ("Interval
+estimation for the difference between independent proportions: comparison of eleven methods", Statistics in Medicine
+17, 1998), which joins two of Wilson's. Both hold for small numbers and for shares near 0, as opt-outs are.
 
 An interval holds for one look. Who looks every hour and stops at the first difference will find one by chance.
 """

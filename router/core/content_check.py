@@ -251,7 +251,9 @@ def _of_size(
     """Whether the text at `place` is empty for somebody, or too long for somebody on one of the channels."""
     settled = merged(pieces, constants_of(ask, organization))
     if not fill(settled, {"link": link, "deadline": "x"}).strip():
-        yield BadInput("is empty, at least for members of whom we know nothing; add words of its own", place=f"{place}.text")
+        yield BadInput(
+            "is empty, at least for members of whom we know nothing; add words of its own", place=f"{place}.text"
+        )
     lengths = {"link": len(link), "deadline": longest_deadline(locale)}
     for spec in reached:
         pieces_there = with_sender(settled, organization) if spec.counts_segments else settled

@@ -12,7 +12,8 @@ from sqlalchemy import text
 
 from channels.sandbox import Sandbox
 from router.core.ask import Ask
-from router.launch import approve_campaign, launch_campaign, save_campaign
+from router.drafting import save_campaign
+from router.launch import approve_campaign, launch_campaign
 from router.runtime import Runtime
 from router.screens import campaign_table, held_table
 from router.views import CampaignView, view_campaign

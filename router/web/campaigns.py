@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from router import launch, preview, raising, views
+from router import drafting, launch, preview, raising, views
 from router.core.ask import Ask
 from router.preview import Preview
 from router.views import CampaignView
@@ -75,7 +75,7 @@ class PauseOptions(_In):
     summary="Save an ask as a draft; what cannot work is refused here",
 )
 async def create_campaign(call: Call, body: Ask) -> CampaignView:
-    return await launch.save_campaign(call.runtime, body, by=call.by, now=call.now)
+    return await drafting.save_campaign(call.runtime, body, by=call.by, now=call.now)
 
 
 @endpoint(
@@ -104,7 +104,7 @@ async def get_campaign(call: Call) -> CampaignView:
     summary="New words for a draft or a paused campaign",
 )
 async def edit_campaign(call: Call, body: Ask) -> CampaignView:
-    return await launch.edit_campaign(call.runtime, call.id, body, by=call.by, now=call.now)
+    return await drafting.edit_campaign(call.runtime, call.id, body, by=call.by, now=call.now)
 
 
 @endpoint(
@@ -116,7 +116,7 @@ async def edit_campaign(call: Call, body: Ask) -> CampaignView:
     summary="Where the links of this campaign lead, also those that are out already",
 )
 async def set_link(call: Call, body: Destination) -> CampaignView:
-    return await launch.set_link(call.runtime, call.id, body.link, by=call.by, now=call.now)
+    return await drafting.set_link(call.runtime, call.id, body.link, by=call.by, now=call.now)
 
 
 @endpoint(

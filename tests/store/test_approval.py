@@ -15,14 +15,13 @@ from router.core.errors import BadInput, NotAllowed
 from router.core.model import CampaignStatus
 from router.core.policy import Policy, read_policy
 from router.core.rates import ChannelRules
+from router.drafting import edit_campaign, save_campaign
 from router.launch import (
     approve_campaign,
     cancel_campaign,
-    edit_campaign,
     launch_campaign,
     pause_campaign,
     resume_campaign,
-    save_campaign,
     start_due_campaigns,
 )
 from router.settings import load_settings, load_toml

@@ -11,15 +11,13 @@ import pytest
 from router.core.ask import Ask
 from router.core.errors import BadInput, NotAllowed, NotFound
 from router.core.model import CampaignStatus
+from router.drafting import edit_campaign, save_campaign, set_link
 from router.launch import (
     approve_campaign,
     cancel_campaign,
-    edit_campaign,
     launch_campaign,
     pause_campaign,
     resume_campaign,
-    save_campaign,
-    set_link,
     start_due_campaigns,
 )
 from router.preview import preview_ask, preview_campaign, send_test

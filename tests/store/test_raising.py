@@ -12,15 +12,9 @@ from router.core.ask import Ask
 from router.core.channel import OutboundMessage, Sent
 from router.core.errors import BadInput, FailureClass, NotAllowed, NotFound, Refused
 from router.core.policy import read_policy
+from router.drafting import edit_campaign, save_campaign
 from router.fanout import route_range_of
-from router.launch import (
-    approve_campaign,
-    cancel_campaign,
-    edit_campaign,
-    launch_campaign,
-    save_campaign,
-    start_due_campaigns,
-)
+from router.launch import approve_campaign, cancel_campaign, launch_campaign, start_due_campaigns
 from router.raising import raise_budget
 from router.settings import load_settings, load_toml
 from router.store.engine import Store

@@ -398,7 +398,7 @@ async def test_an_ask_that_cannot_wait_for_midnight_goes_by_another_channel(open
     async with open_movement(rules=CAPPED) as movement:
         numbers = [f"+120255501{place:02d}" for place in range(20, 35)]
         await movement.add_members(15, then="email", values=numbers, **US)
-        campaign = await movement.launch(deadline=movement.clock() + timedelta(hours=5))
+        campaign = await movement.launch(urgent=True)  # of use for six hours
         async with working(movement):
             await settle(movement, campaign)
         by_channel = Counter("email" if "@" in to else "sms" for to in movement.received())

@@ -16,7 +16,8 @@ from router.core.errors import BadInput, FailureClass, NotSent, OutcomeUnknown, 
 from router.core.policy import Policy, read_policy
 from router.core.rates import ChannelRules, read_channel_rules
 from router.core.sms import count_segments
-from router.launch import edit_campaign, resume_campaign
+from router.drafting import edit_campaign
+from router.launch import resume_campaign
 from router.settings import load_settings, load_toml
 from router.store.engine import Store
 from router.store.spendings import month_of

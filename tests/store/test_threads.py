@@ -12,7 +12,8 @@ from router.core.channel import Inbound, Received
 from router.core.errors import BadInput
 from router.core.policy import read_policy
 from router.core.purse import from_ms
-from router.launch import approve_campaign, launch_campaign, save_campaign, start_due_campaigns
+from router.drafting import save_campaign
+from router.launch import approve_campaign, launch_campaign, start_due_campaigns
 from router.settings import load_settings, load_toml
 from router.store.engine import Store
 from router.store.tables import to_ms

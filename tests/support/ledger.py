@@ -18,9 +18,10 @@ from router.core.channel import ChannelSpec, Health, HttpRequest, OutboundMessag
 from router.core.model import DeliveryRef, DeliveryStatus
 from router.core.rates import ChannelRules
 from router.dispatch import Dispatcher
+from router.drafting import save_campaign
 from router.fanout import route_range_of
 from router.guard import Guard
-from router.launch import approve_campaign, finish_done_campaigns, launch_campaign, save_campaign, start_due_campaigns
+from router.launch import approve_campaign, finish_done_campaigns, launch_campaign, start_due_campaigns
 from router.letters import Writers
 from router.receive import Receiver
 from router.runtime import Runtime

@@ -23,8 +23,9 @@ from router.core.address import address_hash
 from router.core.ask import Ask
 from router.core.budget_policy import BudgetSection
 from router.core.rates import ChannelRules
+from router.drafting import save_campaign
 from router.groups import add_group
-from router.launch import approve_campaign, launch_campaign, save_campaign
+from router.launch import approve_campaign, launch_campaign
 from router.runtime import Runtime
 from router.settings import Settings
 from router.store.bulk import insert_rows
