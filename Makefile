@@ -18,7 +18,7 @@ serve: .venv/.ready ## Run web and worker in one process
 	@.venv/bin/outreach serve $(ARGS)
 
 test: .venv/.ready ## Run the tests, side by side on up to four cores (ARGS go to pytest; -n 0: one after another)
-	@.venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+	@.venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-counterparts: .venv/.ready ## Run our adapters against what others made in a provider's place (needs Node.js and npm)
 	@.venv/bin/python -m pytest tests/counterparts $(ARGS)

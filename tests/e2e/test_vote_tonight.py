@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from router.core.rates import ChannelRules
 from tests.e2e.test_commands import Office
-from tests.support.movement import Movement
+from tests.support.movement import UNPACED, Movement, everywhere
 from tests.support.settling import working
 
 
@@ -23,8 +26,15 @@ async def test_the_scenario_runs_to_its_end(tmp_path: Path) -> None:
     assert int(totals[4]) == 0, "everybody who can be reached in time is"
 
 
+@pytest.fixture
+async def movement(database_url: str) -> AsyncIterator[Movement]:
+    """A number that takes fifty seconds for a text."""
+    rules = UNPACED | {"sms": ChannelRules(rate=0.02, burst=5, concurrency=10)}
+    async with everywhere(database_url, rules=rules) as movement:
+        yield movement
+
+
 async def test_a_slow_channel_overflows_and_everybody_is_reached_once(movement: Movement) -> None:
-    movement.runtime.rules["sms"] = ChannelRules(rate=0.02, burst=5, concurrency=10)  # type: ignore[index]
     await movement.add_members(150, then="email", zone="Europe/Paris")
     deadline = movement.clock() + timedelta(hours=1)
     async with working(movement):
