@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NaiveDatetime, model_validator
 
 from router.core.audience import Everyone, Filter, Number, check_size
+from router.core.ladder import Rung
 from router.core.model import AskKind, Purpose
 
 LOCALE = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
@@ -82,6 +83,34 @@ class Goal(BaseModel):
         return self
 
 
+class Gathering(BaseModel):
+    """Many local events of one ask, which its people host and come to."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    title: Annotated[str, Field(min_length=1, max_length=200)]
+    """What each is called where its host gives it no name of its own."""
+    starts_at_local: Annotated[NaiveDatetime, Field(strict=False)]
+    """By the clock of the place where each is."""
+    minutes: Annotated[int, Field(ge=15, le=24 * 60)] = 120
+    seats: Annotated[int, Field(ge=1, le=10_000)] = 8
+    """For guests, where a host does not say."""
+    of: Number | None = None
+    """The campaign whose events these are (hosts were asked there); its own where it is left out."""
+    approval: bool = True
+    """Organizers look at an event before it opens, except those of trusted hosts."""
+    sides: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^[A-Z][A-Z ]{0,18}[A-Z]$")], ...], Field(max_length=2, strict=False)
+    ] = ()
+    """Two groups of people who are to meet (``NEWCOMER``, ``NEIGHBOUR``); guests say which they are. Empty: none."""
+
+    @model_validator(mode="after")
+    def _two_or_none(self) -> Gathering:
+        if len(set(self.sides)) == 1:
+            raise ValueError("sides are two different ones, or none")
+        return self
+
+
 class Spend(BaseModel):
     """At most so much money."""
 
@@ -132,6 +161,16 @@ class Ask(BaseModel):
     priority: Annotated[int, Field(ge=-10, le=10)] = 0
     """Of asks that compete for somebody's attention the higher one goes first. Lifts no cap."""
     purpose: Annotated[Purpose, Field(strict=False)] = Purpose.GENERAL
+    wants: Annotated[Rung, Field(strict=False)] = Rung.CUSTOM
+    """What it asks people to do; decides what their replies mean (``core/ladder.py``)."""
+    keywords: Annotated[
+        list[Annotated[str, Field(pattern=r"^[A-Z0-9]([A-Z0-9 ]{0,18}[A-Z0-9])?$")]], Field(max_length=20)
+    ] = []
+    """Words of its own that people may answer with, beside its buttons and those that `wants` brings."""
+    gathering: Gathering | None = None
+    """For asks to host or to come to many local events at once."""
+    paced: bool = False
+    """It goes out only as fast as organizers can answer those who write back."""
     follows: Number | None = None
     """The campaign whose thread this belongs to: free for those who said YES to it (`core.attention.Thread`)."""
     asks_permission: bool = False
@@ -198,6 +237,12 @@ class Ask(BaseModel):
             yield "an alert is never for fundraising"
         if self.tonight and self.deadline is None:
             yield "tonight needs a deadline"
+        if self.wants is not Rung.CUSTOM and self.kind is not AskKind.ASK:
+            yield f"a {self.kind.value} asks for nothing; leave out wants"
+        if self.gathering is not None and self.wants not in (Rung.ATTEND, Rung.HOST):
+            yield "a gathering goes with wants = attend or host"
+        if self.paced and (self.is_urgent or owed):
+            yield "what is urgent or owed to everybody does not wait for organizers; leave out paced"
         if self.hold_out and (owed or self.alert):
             yield "nobody is held out of a ballot, a meeting, a notice, an alert or a service message"
         if self.follows is not None and self.kind is not AskKind.ASK:
@@ -214,9 +259,11 @@ class Ask(BaseModel):
 
     @property
     def is_answerable(self) -> bool:
-        """Whether an answer could be seen: a link of ours, or a button."""
-        return bool(self.link) or any(
-            words.buttons for by_channel in self.texts.values() for words in by_channel.values()
+        """Whether an answer could be seen: a link of ours, a keyword, or a button."""
+        return (
+            bool(self.link or self.keywords)
+            or self.wants is not Rung.CUSTOM
+            or any(words.buttons for by_channel in self.texts.values() for words in by_channel.values())
         )
 
     def words(self, locale: str, channel: str, variant: int = 0) -> tuple[str, Text] | None:

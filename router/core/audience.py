@@ -139,6 +139,8 @@ class Received(_Filter):
     versions: Annotated[list[Annotated[int, Field(ge=0, le=2**31 - 1)]] | None, Field(min_length=1, max_length=100)] = (
         None
     )
+    variant: Annotated[int, Field(ge=0, le=1)] | None = None
+    """Only who read the first (0) or the second (1) of two texts."""
 
 
 class Members(_Filter):

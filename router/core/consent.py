@@ -11,6 +11,10 @@ from router.core.model import Address, AddressState, ConsentState, Reason
 CONFIRMATION_WINDOW = timedelta(minutes=5)
 """A single opt-out confirmation is presumed fine within five minutes (FACTS.md 2.1, confirmation text)."""
 
+CONVERSATION_WINDOW = timedelta(days=7)
+"""Who wrote to us so lately expects an answer: a conversation that a person began carries their consent to its answers
+(CTIA Messaging Principles and Best Practices 5.1, "Conversational")."""
+
 _GRANTED, _ACTIVE = ConsentState.GRANTED, AddressState.ACTIVE
 """Named once: looking up a member of an enum costs more than the rest of the usual decision."""
 
@@ -60,6 +64,21 @@ def check_reply(address: Address, *, asked_at: datetime, now: datetime) -> Allow
     if address.state is AddressState.DEAD:
         return Reason.ADDRESS_DEAD
     return Allow(address, Allow._KEY)
+
+
+def check_conversation(address: Address, *, now: datetime) -> Allow | Reason:
+    """Whether a person may answer what somebody wrote: they agreed to hear from us, or wrote a few days ago."""
+    reason = objection(address)
+    wrote = address.last_inbound_at is not None and now - address.last_inbound_at <= CONVERSATION_WINDOW
+    if reason in (Reason.NO_CONSENT, Reason.UNCONFIRMED) and wrote:
+        reason = None
+    return reason or Allow(address, Allow._KEY)
+
+
+def check_confirmation(address: Address) -> Allow | Reason:
+    """Whether we may ask an address that a form named to confirm itself (double opt-in): where nothing is said yet."""
+    reason = objection(address)
+    return Allow(address, Allow._KEY) if reason in (None, Reason.UNCONFIRMED) else reason
 
 
 def check_self_test(address: Address) -> Allow | Reason:

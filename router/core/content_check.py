@@ -21,7 +21,8 @@ from router.core.content_syntax import (
     variables,
 )
 from router.core.errors import BadInput
-from router.core.model import Member
+from router.core.giving import LONGEST_SUM
+from router.core.model import AskKind, Member
 
 SHORTENERS: Final = frozenset(
     [
@@ -76,7 +77,7 @@ SHORTENERS: Final = frozenset(
 LONGEST_LINK = "https://" + "x" * 80
 """Stands for a personal link where the caller does not say how long ours are."""
 
-_LINKED = {"link": "x", "deadline": "x"}
+_LINKED = {"link": "x", "deadline": "x", "total": "x"}
 """Variables that no member fills."""
 
 _CONTROLS_BUT_LAYOUT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
@@ -113,7 +114,7 @@ def sample_member(ask: Ask, locale: str = "") -> Member:
         variable.removeprefix(f"{ATTRIBUTE}.")
         for _, _, _, words in ask.every_text()
         for source in (words.text, words.subject)
-        for variable in variables(read_template(source, "")[0])
+        for variable in variables(read_template(source, "", reports=True)[0])
         if variable.startswith(f"{ATTRIBUTE}.")
     }
     return Member(
@@ -213,7 +214,7 @@ def _of_templates(ask: Ask) -> Iterator[BadInput]:
 
 def _read(ask: Ask, source: str, place: str, *, is_subject: bool = False) -> tuple[tuple[Piece, ...], list[BadInput]]:
     """The pieces of one text, and what is wrong with it wherever it goes."""
-    pieces, problems = read_template(source, place)
+    pieces, problems = read_template(source, place, reports=ask.kind is AskKind.REPORT_BACK)
     controls = (CONTROLS if is_subject else _CONTROLS_BUT_LAYOUT).search(source)
     controls = controls or _CONTROLS_BUT_LAYOUT.search(fill(pieces, {}))
     if controls:
@@ -227,6 +228,8 @@ def _read(ask: Ask, source: str, place: str, *, is_subject: bool = False) -> tup
         problems.append(BadInput("uses {{ link }}, but the ask has no link; set link", place=place))
     if "deadline" in used and ask.deadline is None:
         problems.append(BadInput("uses {{ deadline }}, but the ask has no deadline; set deadline", place=place))
+    if "total" in used and ask.goal is None:
+        problems.append(BadInput("uses {{ total }}, but the ask has no goal; set goal", place=place))
     return pieces, problems
 
 
@@ -250,11 +253,11 @@ def _of_size(
 ) -> Iterator[BadInput]:
     """Whether the text at `place` is empty for somebody, or too long for somebody on one of the channels."""
     settled = merged(pieces, constants_of(ask, organization))
-    if not fill(settled, {"link": link, "deadline": "x"}).strip():
+    if not fill(settled, {**_LINKED, "link": link}).strip():
         yield BadInput(
             "is empty, at least for members of whom we know nothing; add words of its own", place=f"{place}.text"
         )
-    lengths = {"link": len(link), "deadline": longest_deadline(locale)}
+    lengths = {"link": len(link), "deadline": longest_deadline(locale), "total": LONGEST_SUM}
     for spec in reached:
         pieces_there = with_sender(settled, organization) if spec.counts_segments else settled
         size = longest(pieces_there, lengths)

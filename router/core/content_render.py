@@ -25,12 +25,16 @@ from router.core.content_syntax import (
     ATTRIBUTE,
     ATTRIBUTE_LENGTH,
     MEMBER_LENGTHS,
+    REPORTED,
     Piece,
     merged,
     read_template,
+    variables,
 )
 from router.core.errors import BadInput
-from router.core.model import Member
+from router.core.giving import say_sum
+from router.core.model import AskKind, Member
+from router.core.own_part import EXAMPLE, say_part
 
 CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters, line breaks of every kind, direction overrides, halves of characters."""
@@ -165,6 +169,8 @@ class Renderer:
         self._locales = {locale.lower(): locale for locale in ask.texts}
         self._ready: dict[tuple[str, str, int], _Ready] = {}
         self._deadlines: dict[tuple[str, str], str] = {}
+        self.reached = 0
+        """How far the ask's goal is, for ``{{ total }}``: brought up to date by whoever sends."""
 
     def render(
         self, member: Member, channel: str, spec: ChannelSpec, *, link: str, unsubscribe_url: str, variant: int = 0
@@ -190,9 +196,18 @@ class Renderer:
         )
         return ready.buttons
 
-    def variables(self, locale: str, channel: str, spec: ChannelSpec) -> frozenset[str]:
+    @property
+    def shows_total(self) -> bool:
+        """Whether any of the ask's texts says how far its goal is."""
+        return self._ask.goal is not None and any(
+            "total" in variables(read_template(source, place)[0])
+            for place, _, _, words in self._ask.every_text()
+            for source in (words.text, words.subject, *words.variables.values())
+        )
+
+    def variables(self, locale: str, channel: str, spec: ChannelSpec, variant: int = 0) -> frozenset[str]:
         """What the text for members of this locale takes from the member (``link`` is everybody's own, too)."""
-        ready = self._ready.get((locale, channel, 0)) or self._get_ready(locale, channel, spec)
+        ready = self._ready.get((locale, channel, variant)) or self._get_ready(locale, channel, spec, variant)
         return frozenset(piece.variable for piece in ready.text if not isinstance(piece, str))
 
     def _template(self, ready: _Ready, member: Member, link: str) -> Template:
@@ -224,8 +239,12 @@ class Renderer:
             return clean_name(member.last_name, MEMBER_LENGTHS["last_name"])
         if variable == "place":
             return clean_name(member.place, MEMBER_LENGTHS["place"])
+        if variable == "total":
+            return say_sum(self.reached, self._ask.goal.currency if self._ask.goal else "", locale)
         if variable == "deadline":
             return self._deadlines.get((member.zone, locale)) or self._deadline(member.zone, locale)
+        if variable in REPORTED:
+            return say_part(variable, member.part or EXAMPLE, locale)
         return clean(member.attributes.get(variable.removeprefix(f"{ATTRIBUTE}."), ""), ATTRIBUTE_LENGTH)
 
     def _deadline(self, zone: str, locale: str) -> str:
@@ -283,7 +302,7 @@ class Renderer:
         return ready
 
     def _read(self, source: str, place: str) -> tuple[Piece, ...]:
-        pieces, problems = read_template(source, place)
+        pieces, problems = read_template(source, place, reports=self._ask.kind is AskKind.REPORT_BACK)
         if problems:
             raise problems[0]
         return merged(pieces, self._constants)

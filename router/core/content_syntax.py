@@ -19,13 +19,16 @@ from jinja2.filters import do_title
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from router.core.errors import BadInput
+from router.core.own_part import LENGTHS
 
 MEMBER_LENGTHS: Final[Mapping[str, int]] = {"first_name": 40, "last_name": 40, "place": 60}
 """Variables that a member fills and the most characters of each that a message shows."""
 ATTRIBUTE = "attribute"
 ATTRIBUTE_LENGTH = 100
 """The most characters of a free attribute that a message shows."""
-VARIABLES: Final = (*MEMBER_LENGTHS, "organization", "title", "link", "deadline")
+VARIABLES: Final = (*MEMBER_LENGTHS, "organization", "title", "link", "deadline", "total")
+REPORTED: Final = tuple(LENGTHS)
+"""Variables of a member's own part (`core.own_part`): for report-backs only."""
 OFFERED = f"offered are {', '.join(VARIABLES)} and {ATTRIBUTE}.NAME"
 FILTERS_PER_VARIABLE = 5
 PROBLEMS_PER_TEXT = 20
@@ -101,8 +104,11 @@ def sandbox() -> ImmutableSandboxedEnvironment:
 _JINJA = sandbox()
 
 
-def read_template(source: str, place: str) -> tuple[tuple[Piece, ...], list[BadInput]]:
-    """The pieces of a text, newlines as ``\\n``, and everything in it that is not offered, each with its place."""
+def read_template(source: str, place: str, *, reports: bool = False) -> tuple[tuple[Piece, ...], list[BadInput]]:
+    """The pieces of a text, newlines as ``\\n``, and everything in it that is not offered, each with its place.
+
+    `reports` says that it is a report-back's text, to which `REPORTED` is offered as well.
+    """
     try:
         tree = _JINJA.parse(source)
     except TemplateSyntaxError as error:
@@ -118,7 +124,7 @@ def read_template(source: str, place: str) -> tuple[tuple[Piece, ...], list[BadI
     problems: list[BadInput] = []
     for part in _parts(tree.body):
         try:
-            pieces.append(_piece(part))
+            pieces.append(_piece(part, reports=reports))
         except _NotOfferedError as error:
             at = _position(source, error.line, error.needle)
             problems.append(BadInput(error.sentence, place=f"{place}, {at}"))
@@ -158,6 +164,8 @@ def variables(pieces: Sequence[Piece]) -> set[str]:
 def _length_of(variable: str, lengths: Mapping[str, int]) -> int:
     if variable in MEMBER_LENGTHS:
         return MEMBER_LENGTHS[variable]
+    if variable in LENGTHS:
+        return LENGTHS[variable]
     return ATTRIBUTE_LENGTH if variable.startswith(f"{ATTRIBUTE}.") else lengths[variable]
 
 
@@ -178,7 +186,7 @@ def _parts(body: Sequence[nodes.Node]) -> Iterator[nodes.Node]:
             yield node
 
 
-def _piece(node: nodes.Node) -> Piece:
+def _piece(node: nodes.Node, *, reports: bool) -> Piece:
     """One piece of the text, or `_NotOfferedError`."""
     if isinstance(node, nodes.TemplateData):
         return node.data
@@ -196,11 +204,16 @@ def _piece(node: nodes.Node) -> Piece:
     steps = tuple(reversed(filters))
     if isinstance(inner, nodes.Const) and isinstance(inner.value, str):
         return Slot("", steps).apply(inner.value)
-    return Slot(_variable(inner), steps)
+    return Slot(_variable(inner, reports=reports), steps)
 
 
-def _variable(node: nodes.Node) -> str:
+def _variable(node: nodes.Node, *, reports: bool) -> str:
     if isinstance(node, nodes.Name):
+        if node.name in REPORTED:
+            if reports:
+                return node.name
+            sentence = f"{{{{ {node.name} }}}} is offered to report-backs only, which tell people of their own part"
+            raise _NotOfferedError(sentence, node.lineno, node.name)
         if node.name in VARIABLES:
             return node.name
         if node.name == ATTRIBUTE:

@@ -31,6 +31,7 @@ OBJECTIONS: Mapping[Reason | Refusal, str] = {
     Refusal.SILENT: "the member has not answered for so long that only an ask for permission may come",
     Refusal.LET_GO: "the member answered neither for long nor when asked for permission",
     Reason.OUTRANKED: "a more important ask took its place in the contact budget",
+    Reason.REPORT_OWED: "the member acted with us before and has not been told what came of it",
     Reason.DUPLICATE: "the ask already goes to the same phone, mailbox or person",
     Reason.HELD_OUT: "the lot left the member out, to learn what the ask changes",
     Reason.GOAL_MET: "the goal was met before it left",

@@ -12,6 +12,9 @@ from typing import NamedTuple
 
 from router.core.ask import Goal
 
+GIFT, REFUND = "gave", "refund"
+"""Kinds of actions: money that came, and money of it that went back. The amounts of both are positive."""
+
 _NO_MINOR_UNIT = (
     "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF",
     "XPF",
@@ -78,16 +81,18 @@ def units(currency: str) -> int:
 
 
 def progress_of(goal: Goal, counts: Mapping[str, Count]) -> Progress:
-    """How far it is, from what was counted by `member.place`. Whole units are rounded down."""
+    """How far it is, from what was counted by `member.place`. Whole units are rounded down; it is never below 0."""
     by_place: dict[str, int] = {}
     for place, count in counts.items():
         name = same_place(place)
         by_place[name] = by_place.get(name, 0) + (count.amount if goal.currency else count.people)
     divisor = units(goal.currency) if goal.currency else 1
-    places = {name: (by_place.get(same_place(name), 0) // divisor, target) for name, target in goal.places.items()}
+    places = {
+        name: (max(0, by_place.get(same_place(name), 0) // divisor), target) for name, target in goal.places.items()
+    }
     if places:
         return Progress(_sum(places.values(), 0), _sum(places.values(), 1), places)
-    return Progress(sum(by_place.values()) // divisor, goal.target or 0, {})
+    return Progress(max(0, sum(by_place.values()) // divisor), goal.target or 0, {})
 
 
 def _sum(pairs: Iterable[tuple[int, int]], which: int) -> int:

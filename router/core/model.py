@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import IntEnum, StrEnum
 
 from router.core.attention import Dial, Refusal
+from router.core.own_part import OwnPart
 from router.core.purse import EMPTY, Purse
 
 
@@ -49,6 +50,7 @@ class Reason(StrEnum):
     CHANNEL_RULES = "channel_rules"
     CAP = "cap"
     OUTRANKED = "outranked"
+    REPORT_OWED = "report_owed"
     DIAL = "dial"
     PAUSED = "paused"
     NEWCOMER = "newcomer"
@@ -94,6 +96,7 @@ _SENTENCES: Mapping[Reason, str] = {
     Reason.SILENT: Refusal.SILENT.sentence,
     Reason.LET_GO: Refusal.LET_GO.sentence,
     Reason.OUTRANKED: "Something more urgent needed your attention in its place.",
+    Reason.REPORT_OWED: "You acted with us and we have not yet told you what came of it, so we ask nothing new of you.",
     Reason.HELD_OUT: "You were left out of this one by lot, so that we learn what our messages really change.",
     Reason.GOAL_MET: "Enough people had already acted, so we left you in peace.",
     Reason.ACTED: "You had already acted, so there was nothing more to ask.",
@@ -145,6 +148,8 @@ class AskKind(StrEnum):
     RECEIPT = "receipt"
     CORRECTION = "correction"
     WELCOME = "welcome"
+    REPORT_BACK = "report_back"
+    """What came of it, told to those who acted."""
     REPLY = "reply"
     """The answer to a keyword (HELP, a STOP that the provider does not confirm itself). Written by the router."""
 
@@ -152,6 +157,12 @@ class AskKind(StrEnum):
     def is_service(self) -> bool:
         """True for messages that somebody needs because of what they already did."""
         return self is not AskKind.ASK
+
+    @property
+    def is_pressing(self) -> bool:
+        """True for service messages that help only in time; a report-back waits its turn and leaves as guardedly as an
+        ask."""
+        return self.is_service and self is not AskKind.REPORT_BACK
 
 
 class Purpose(StrEnum):
@@ -256,6 +267,8 @@ class Member:
     said_yes: bool = False
     """To the campaign that the ask follows."""
     attributes: Mapping[str, str] = field(default_factory=dict)
+    part: OwnPart | None = None
+    """What they did in the campaign that a report-back is about."""
     addresses: tuple[Address, ...] = ()
     purse: Purse = EMPTY
     """What they, or their household, have been asked of late."""

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from router.core.budget_limits import BudgetRules, rules_of
 from router.core.budget_policy import BudgetSection
 from router.core.errors import BadInput
+from router.core.inbox_policy import InboxPolicy
 from router.core.launch_policy import (
     ComparisonPolicy,
     GuardPolicy,
@@ -20,6 +21,7 @@ from router.core.launch_policy import (
     SurgePolicy,
     Wait,
 )
+from router.core.report_policy import ReportBackPolicy
 
 
 class _Section(BaseModel):
@@ -84,6 +86,8 @@ class Policy(_Section):
     surge: SurgePolicy
     hold_out: HoldOutPolicy
     comparison: ComparisonPolicy
+    inbox: InboxPolicy
+    report_back: ReportBackPolicy
     stop_covers: Mapping[str, list[str]]
     """channel → the channels that a STOP there silences too."""
 

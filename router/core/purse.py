@@ -12,9 +12,8 @@ from __future__ import annotations
 import json
 from bisect import bisect
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import Any, NamedTuple
 
 DAY_MS = 86_400_000
@@ -185,14 +184,24 @@ def merge(one: Purse, other: Purse) -> Purse:
 
 
 _json = json.JSONEncoder(separators=(",", ":")).encode
-_quoted = cache(_json)
+
+NOTHING = "[]"
+"""An empty purse as text."""
 
 
 def encode(purse: Purse) -> str:
-    """As it is kept in ``contact_budget.slots``: a list of slots, or an object once there is more to keep."""
-    slots = f"[{','.join([_row(*slot) for slot in purse.slots])}]"
+    """As it is kept in ``contact_budget.slots``: ``1764000000000 sms 2;…{…}|17,…``.
+
+    Before the last ``|`` stands all that decides: each slot's moment, channel, flags and, where it has any, priority
+    and deadline; then, where there is more to keep, an object of counters. After it stand the numbers of the slots'
+    deliveries, in the same order.
+    """
+    if purse == EMPTY:
+        return NOTHING
+    slots = ";".join([_row(*slot) for slot in purse.slots])
+    numbers = ",".join([str(slot[1]) for slot in purse.slots])
     if purse[1:] == EMPTY[1:]:
-        return slots
+        return f"{slots}|{numbers}"
     counters = {
         "threads": purse.threads,
         "missed": dict(purse.missed),
@@ -200,34 +209,47 @@ def encode(purse: Purse) -> str:
         "permission_at": purse.permission_at,
         "answered_at": purse.answered_at,
     }
-    return f'{{"slots":{slots},{_json({name: value for name, value in counters.items() if value})[1:]}'
+    return f"{slots}{_json({name: value for name, value in counters.items() if value})}|{numbers}"
 
 
-def _row(at: int, delivery: int, channel: str, flags: int, priority: int, deadline: int) -> str:
-    if priority or deadline:
-        return f"[{at},{delivery},{_quoted(channel)},{flags},{priority},{deadline}]"
-    return f"[{at},{delivery},{_quoted(channel)},{flags}]"
+def _row(at: int, _delivery: int, channel: str, flags: int, priority: int, deadline: int) -> str:
+    return f"{at} {channel} {flags} {priority} {deadline}" if priority or deadline else f"{at} {channel} {flags}"
 
 
 def decode(text: str) -> Purse:
-    """What `encode` wrote, and the older ``[[ms, delivery id, channel], …]``, whose asks count as spent."""
-    if text == "[]":
+    """What `encode` wrote, and the JSON of older ledgers, in whose oldest form every ask counts as spent."""
+    if text == NOTHING:
         return EMPTY
+    if text[-1] in "]}":
+        return _decode_json(text)
+    pattern, _, numbers = text.rpartition("|")
+    rows, brace, counters = pattern.partition("{")
+    slots = []
+    for row, number in zip(rows.split(";"), numbers.split(","), strict=True) if rows else ():
+        at, channel, *others = row.split(" ")
+        slots.append(Slot(int(at), int(number), channel, *map(int, others)))
+    return _with_counters(slots, json.loads(brace + counters) if brace else {})
+
+
+def _decode_json(text: str) -> Purse:
     data: Any = json.loads(text)
-    if isinstance(data, list):
-        return Purse(_slots(data))
-    threads = (FollowUps(campaign, until, tuple(deliveries)) for campaign, until, deliveries in data.get("threads", ()))
-    return Purse(
-        slots=_slots(data.get("slots", ())),
-        threads=tuple(threads),
-        missed=tuple(sorted(data.get("missed", {}).items())),
-        quiet_since=data.get("quiet_since", 0),
-        permission_at=data.get("permission_at", 0),
-        answered_at=data.get("answered_at", 0),
+    rows, counters = (data, {}) if isinstance(data, list) else (data.get("slots", ()), data)
+    return _with_counters(
+        [Slot(*row) if len(row) > 3 else Slot(row[0], row[1], row[2], SPENT) for row in rows], counters
     )
 
 
-def _slots(rows: Sequence[Sequence[Any]]) -> tuple[Slot, ...]:
-    slots = [Slot(*row) if len(row) > 3 else Slot(row[0], row[1], row[2], SPENT) for row in rows]
+def _with_counters(slots: list[Slot], counters: Mapping[str, Any]) -> Purse:
     slots.sort()
-    return tuple(slots)
+    if not counters:
+        return Purse(tuple(slots))
+    return Purse(
+        slots=tuple(slots),
+        threads=tuple(
+            FollowUps(campaign, until, tuple(numbers)) for campaign, until, numbers in counters.get("threads", ())
+        ),
+        missed=tuple(sorted(counters.get("missed", {}).items())),
+        quiet_since=counters.get("quiet_since", 0),
+        permission_at=counters.get("permission_at", 0),
+        answered_at=counters.get("answered_at", 0),
+    )

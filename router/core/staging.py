@@ -29,7 +29,7 @@ stretch of them (H. Weyl 1916; the three-gap theorem)."""
 def is_canary(policy: GuardPolicy, ask: Ask, recipients: int, starts_at: datetime) -> bool:
     """Whether a canary goes first: for a large ask that is not for tonight and has hours to spare."""
     canary = policy.canary
-    if ask.kind.is_service or ask.alert or ask.tonight or recipients <= canary.above:
+    if ask.kind.is_pressing or ask.alert or ask.tonight or recipients <= canary.above:
         return False
     return ask.deadline is None or ask.deadline - starts_at > timedelta(hours=canary.hours_before_deadline)
 
@@ -41,7 +41,7 @@ def shares_of(policy: GuardPolicy, ask: Ask, recipients: int, starts_at: datetim
     """
     if is_canary(policy, ask, recipients, starts_at):
         return (min(1.0, policy.canary.size / recipients),)
-    if ask.kind.is_service or ask.alert or recipients <= policy.ramp.above:
+    if ask.kind.is_pressing or ask.alert or recipients <= policy.ramp.above:
         return ()
     return tuple(policy.ramp.shares)
 

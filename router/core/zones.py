@@ -61,6 +61,11 @@ def zones_of_country(country: str) -> tuple[str, ...]:
     return _zones_by_country().get(country, ())
 
 
+def all_countries() -> tuple[str, ...]:
+    """The ISO 3166 code of every country that has a zone."""
+    return tuple(_zones_by_country())
+
+
 def known_zone(name: str) -> ZoneInfo | None:
     """The zone of this name, or None where there is none. Never raises, whatever a member's record says."""
     return _zone_info(name) if name in _zone_names() else None

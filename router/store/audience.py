@@ -67,7 +67,13 @@ def service_scope(ask: Ask) -> Filter:
     if ask.about is not None:
         if ask.kind is AskKind.CORRECTION:
             concerned = Received(op="received", campaign=ask.about, versions=list(ask.about_versions) or None)
-        elif ask.kind in (AskKind.REMINDER, AskKind.MOVED, AskKind.CANCELLED, AskKind.RECEIPT):
+        elif ask.kind in (
+            AskKind.REMINDER,
+            AskKind.MOVED,
+            AskKind.CANCELLED,
+            AskKind.RECEIPT,
+            AskKind.REPORT_BACK,
+        ):
             concerned = Acted(op="acted", campaign=ask.about)
     if concerned is None:
         return ask.audience
@@ -100,7 +106,7 @@ def _condition(part: Filter, dialect: str) -> Condition:
             return _has_channel(part.channel, dialect)
         case Acted():
             # To open a link or to say NO signs up for nothing; these count only where they are asked for by name.
-            of_kind = [action.c.kind == part.kind if part.kind else action.c.kind.not_in(("click", "no"))]
+            of_kind = [action.c.kind == part.kind if part.kind else action.c.kind.not_in(("click", "no", "refund"))]
             own = action.c.member_id == member.c.id
             return _exists(dialect, member, own, action.c.campaign_id == part.campaign, *of_kind)
         case Received():
@@ -204,4 +210,6 @@ def _received(part: Received, dialect: str) -> Condition:
     ]
     if part.versions:
         conditions.append(delivery.c.text_version.in_(part.versions))
+    if part.variant is not None:
+        conditions.append(delivery.c.variant == part.variant)
     return _exists(dialect, member, *conditions)

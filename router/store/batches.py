@@ -28,7 +28,7 @@ LEASE_MS = 30_000
 
 BATCH_COLUMNS = (
     "id", "month", "campaign_id", "channel", "account", "lane", "stage", "first_id", "last_id", "open", "not_before",
-    "epoch", "leased_until",
+    "epoch", "leased_until", "waits",
 )  # fmt: skip
 """What a new batch is made of; it belongs to nobody yet."""
 
@@ -69,7 +69,9 @@ class Waiting:
     address: Address
 
 
-_MAY_LEAVE = "b.not_before <= :now AND b.stage <= c.stage AND c.status = 'running' AND c.goal_met_at IS NULL"
+_MAY_LEAVE = (
+    "b.not_before <= :now AND NOT b.waits AND b.stage <= c.stage AND c.status = 'running' AND c.goal_met_at IS NULL"
+)
 _WITHDRAWN = "(c.status = 'cancelled' OR c.goal_met_at IS NOT NULL)"
 
 
@@ -212,7 +214,7 @@ async def queue_alone(
         connection,
         batch,
         BATCH_COLUMNS,
-        [(batch_id, month, campaign_id, channel, account, lane, stage, number, number, True, at, 0, 0)],
+        [(batch_id, month, campaign_id, channel, account, lane, stage, number, number, True, at, 0, 0, False)],
     )
     return number
 

@@ -11,35 +11,73 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core import purse
 from router.core.purse import EMPTY, Purse
-from router.store.bulk import for_update, in_numbers, is_sqlite, numbers
+from router.store.bulk import array, for_update, in_numbers, is_sqlite, numbers, plain_rows
 
 
 async def lock_budgets(connection: AsyncConnection, holders: Iterable[int]) -> dict[int, Purse]:
     """Read the slots of these holders and hold their rows until the transaction ends (rule 16)."""
+    return {holder: purse.decode(slots) for holder, slots in (await lock_slots(connection, holders)).items()}
+
+
+async def lock_people(connection: AsyncConnection, members: Iterable[int], hashes: Iterable[str]) -> None:
+    """Hold the purses of these members, of the owners of these addresses and of their households.
+
+    For transactions that have to do with several people in the order in which these came: two of them would else wait
+    for each other. SQLite has one writer anyway.
+    """
+    wanted, at = sorted(set(members)), sorted(set(hashes))
+    if is_sqlite(connection) or not (wanted or at):
+        return
+    rows = await connection.execute(
+        text(
+            "SELECT m.id, m.household_id FROM member m JOIN (SELECT unnest(CAST(:ids AS bigint[])) AS id"
+            " UNION SELECT member_id FROM address WHERE hash = ANY(CAST(:hashes AS text[]))) p ON p.id = m.id"
+        ),
+        {"ids": wanted, "hashes": at},
+    )
+    await lock_slots(connection, [holder for row in rows for holder in row if holder is not None])
+
+
+async def lock_slots(connection: AsyncConnection, holders: Iterable[int]) -> dict[int, str]:
+    """`lock_budgets`, with each purse as its text."""
     wanted = sorted(set(holders))
     if not wanted:
         return {}
-    if not is_sqlite(connection):
-        # A holder without a row has nothing to lock; two campaigns would both find the budget free.
-        await connection.execute(
-            text("INSERT INTO contact_budget (holder) SELECT unnest(CAST(:ids AS bigint[])) ON CONFLICT DO NOTHING"),
-            {"ids": wanted},
-        )
+    found = await _lock(connection, wanted)
+    if len(found) == len(wanted) or is_sqlite(connection):
+        return found
+    # A holder without a row has nothing to lock; two campaigns would both find the budget free.
+    await connection.execute(
+        text(
+            "INSERT INTO contact_budget (holder) SELECT unnest(CAST(CAST(:ids AS text) AS bigint[]))"
+            " ON CONFLICT DO NOTHING"
+        ),
+        {"ids": array(holder for holder in wanted if holder not in found)},
+    )
+    return await _lock(connection, wanted)
+
+
+async def _lock(connection: AsyncConnection, holders: list[int]) -> dict[int, str]:
     rows = await connection.execute(
         text(
             f"SELECT holder, slots FROM contact_budget WHERE holder {in_numbers(connection, 'ids')}"
             f" ORDER BY holder{for_update(connection)}"
         ),
-        {"ids": numbers(connection, wanted)},
+        {"ids": numbers(connection, holders)},
     )
-    return {holder: purse.decode(slots) for holder, slots in rows}
+    return {row[0]: row[1] for row in plain_rows(rows)}
 
 
 async def write_budgets(connection: AsyncConnection, changed: Mapping[int, Purse]) -> None:
     """Write the slots of holders that `lock_budgets` locked."""
+    await write_slots(connection, {holder: purse.encode(slots) for holder, slots in changed.items()})
+
+
+async def write_slots(connection: AsyncConnection, changed: Mapping[int, str]) -> None:
+    """`write_budgets`, with each purse as its text."""
     if not changed:
         return
-    rows = sorted((holder, purse.encode(slots)) for holder, slots in changed.items())
+    rows = sorted(changed.items())
     if is_sqlite(connection):
         await connection.exec_driver_sql(
             "INSERT INTO contact_budget (holder, slots) VALUES (?, ?)"
@@ -50,10 +88,10 @@ async def write_budgets(connection: AsyncConnection, changed: Mapping[int, Purse
     await connection.execute(
         text(
             "UPDATE contact_budget b SET slots = n.slots"
-            " FROM unnest(CAST(:holders AS bigint[]), CAST(:slots AS text[])) AS n (holder, slots)"
+            " FROM unnest(CAST(CAST(:holders AS text) AS bigint[]), CAST(:slots AS text[])) AS n (holder, slots)"
             " WHERE b.holder = n.holder"
         ),
-        {"holders": [row[0] for row in rows], "slots": [row[1] for row in rows]},
+        {"holders": array(row[0] for row in rows), "slots": [row[1] for row in rows]},
     )
 
 

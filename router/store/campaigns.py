@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from router.core.ask import Ask
 from router.core.errors import NotFound
 from router.core.model import AskKind, CampaignStatus
-from router.store.bulk import for_share, for_update
+from router.store.bulk import for_share, for_update, is_sqlite
 from router.store.tables import ask_version, audit, campaign, from_ms
 
 
@@ -43,11 +43,21 @@ class CampaignRow:
         return self.status in (CampaignStatus.RUNNING, CampaignStatus.PAUSED, CampaignStatus.FINISHED)
 
 
+_TURN, _TURN_SHARED = "pg_advisory_xact_lock", "pg_advisory_xact_lock_shared"
+
+
 async def lock_campaign(
-    connection: AsyncConnection, campaign_id: int, *, exclusively: bool = False
+    connection: AsyncConnection, campaign_id: int, *, exclusively: bool = False, in_turn: bool = False
 ) -> CampaignRow | None:
-    """One campaign, held against changes of its state (or for one) until the transaction ends. First lock of all."""
+    """One campaign, held against changes of its state (or for one) until the transaction ends. First lock of all.
+
+    Those who hold it on and on, each with the next before the last lets go, must take it `in_turn`: behind whoever
+    waits already to change it. PostgreSQL's row locks know no queue for that, its advisory locks do.
+    """
     lock = for_update(connection) if exclusively else for_share(connection)
+    if (exclusively or in_turn) and not is_sqlite(connection):
+        turn = text(f"SELECT {_TURN if exclusively else _TURN_SHARED}(:id)")
+        await connection.execute(turn, {"id": campaign_id})
     row = (
         await connection.execute(
             text(

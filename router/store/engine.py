@@ -68,6 +68,7 @@ class Store:
                 max_overflow=pool_size,
                 pool_pre_ping=True,
                 json_serializer=_dumps,
+                hide_parameters=True,  # they are people's numbers and words, and errors are logged
             )
         self._one_writer = asyncio.Lock()
         self._ids = range(0)
@@ -163,7 +164,9 @@ def _sqlite_engine(url: URL, pool: type[Any], *, wait_ms: int, **options: Any) -
         return await open_inline(path, (*_PRAGMAS, f"busy_timeout = {wait_ms}"), uri=bool(arguments.get("uri")))
 
     arguments = {"async_creator_fn": connect}
-    return create_async_engine(url, poolclass=pool, json_serializer=_dumps, connect_args=arguments, **options)
+    return create_async_engine(
+        url, poolclass=pool, json_serializer=_dumps, hide_parameters=True, connect_args=arguments, **options
+    )
 
 
 async def _begin_immediate(connection: AsyncConnection) -> None:
@@ -183,6 +186,13 @@ async def _begin_immediate(connection: AsyncConnection) -> None:
 
 def _dumps(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether it is the database's trouble of the moment, and not the fault of what it was asked."""
+    if isinstance(error, DBAPIError):
+        return _worth_another_try(error) or _is_gone(error)
+    return isinstance(error, Unavailable | OSError)
 
 
 def _worth_another_try(error: DBAPIError) -> bool:

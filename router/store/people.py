@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.attention import Dial
 from router.core.model import Address, AddressState, ConsentState, Member
-from router.core.purse import EMPTY, Purse
-from router.store.budgets import lock_budgets
-from router.store.bulk import in_numbers, numbers
-from router.store.tables import from_ms, member, to_ms
+from router.store.bulk import in_numbers, numbers, plain_rows
+from router.store.tables import ACTED, from_ms, member, to_ms
 
 _STATES = {state.value: state for state in AddressState}
 _CONSENTS = {state.value: state for state in ConsentState}
 _DIALS = {dial.value: dial for dial in Dial}
-_NO_PURSES: Mapping[int, Purse] = {}
 
 _MEMBER_COLUMNS = (
     member.c.id,
@@ -41,35 +38,89 @@ _MEMBER_COLUMNS = (
     member.c.paused_until,
 )
 
+_PLAIN_COLUMNS = (
+    member.c.id,
+    member.c.household_id,
+    member.c.kind,
+    member.c.erased_at,
+    member.c.joined_at,
+    member.c.joined_by,
+    member.c.dial,
+    member.c.paused_until,
+    member.c.zone,
+    member.c.country,
+    member.c.postcode,
+    member.c.place,
+)
+"""What routing looks at."""
 
-async def read_members(
-    connection: AsyncConnection, where: ColumnElement[bool], *, first: int, last: int, lock_purses: bool = False
-) -> list[Member]:
-    """The members with numbers in ``first … last`` that `where` lets in, with their addresses, in number order.
+HOUSEHOLD, KIND, PLACE = 1, 2, 11
+"""Where these stand in a plain row of a member."""
 
-    With `lock_purses` also with their purses, which stay locked until the transaction ends (rule 16).
+ID, HASH, CHANNEL, ACCOUNT = 1, 2, 5, 13
+"""Where these stand in a plain row of an address."""
+
+
+class AddressRow(NamedTuple):
+    """One address as it is stored; what decides about it, whoever has it, begins with `channel`."""
+
+    member_id: int
+    id: int
+    hash: str
+    value: str
+    """"" where nothing depends on it."""
+    last_inbound_at: int | None
+    """None where nothing depends on it."""
+    channel: str
+    state: str
+    consent: str
+    rank: int
+    answers: int
+    failures: int
+    alerts: bool
+    suppressed: bool
+    account: str
+    """Decides who sends it, not whether it is sent."""
+
+
+async def read_plain(
+    connection: AsyncConnection, where: ColumnElement[bool], *, first: int, last: int, telling: Iterable[str]
+) -> tuple[Sequence[Any], dict[int, list[Any]]]:
+    """The members with numbers in ``first … last`` that `where` lets in, and member → addresses, as plain rows.
+
+    Members come in number order with `_PLAIN_COLUMNS`, addresses by rank with the columns of `AddressRow`. Of those on
+    channels that are `telling` their value and their owner's last word are read as well.
     """
-    rows = (
-        await connection.execute(
-            select(*_MEMBER_COLUMNS).where(member.c.id.between(first, last), where).order_by(member.c.id)
-        )
-    ).all()
-    purses = await lock_budgets(connection, (row[8] or row[0] for row in rows)) if lock_purses else {}
-    return await _with_addresses(connection, rows, purses)
+    query = select(*_PLAIN_COLUMNS).where(member.c.id.between(first, last), where).order_by(member.c.id)
+    people = plain_rows(await connection.execute(query))
+    found: dict[int, list[Any]] = {row[0]: [] for row in people}
+    if not found:
+        return people, found
+    names = {f"channel{place}": name for place, name in enumerate(sorted(telling))}
+    value, wrote = "''", "NULL"
+    if names:
+        tells = f"CASE WHEN a.channel IN ({', '.join(':' + name for name in names)}) THEN"
+        value, wrote = f"{tells} a.value ELSE '' END", f"{tells} a.last_inbound_at END"
+    rows = await connection.execute(
+        text(
+            f"SELECT a.member_id, a.id, a.hash, {value}, {wrote}, a.channel, a.state, a.consent, a.rank,"
+            " a.answers, a.failures, a.alerts, s.reason IS NOT NULL, a.account"
+            " FROM address a LEFT JOIN suppression s ON s.address_hash = a.hash AND s.channel = a.channel"
+            f" WHERE a.member_id {in_numbers(connection, 'ids')} ORDER BY a.member_id, a.rank, a.id"
+        ),
+        {**names, "ids": numbers(connection, found)},
+    )
+    for row in plain_rows(rows):
+        found[row[0]].append(row)
+    return people, found
 
 
 async def read_members_by_id(connection: AsyncConnection, ids: Iterable[int]) -> dict[int, Member]:
     """These members, with their addresses."""
     rows = (await connection.execute(select(*_MEMBER_COLUMNS).where(member.c.id.in_(list(ids))))).all()
-    return {found.id: found for found in await _with_addresses(connection, rows)}
-
-
-async def _with_addresses(
-    connection: AsyncConnection, rows: Sequence[Any], purses: Mapping[int, Purse] = _NO_PURSES
-) -> list[Member]:
     addresses = await read_addresses(connection, [row[0] for row in rows])
-    return [
-        Member(
+    return {
+        row[0]: Member(
             id=row[0],
             first_name=row[1],
             last_name=row[2],
@@ -86,10 +137,9 @@ async def _with_addresses(
             dial=_DIALS[row[13]],
             paused_until=row[14],
             addresses=tuple(addresses.get(row[0], ())),
-            purse=purses.get(row[8] or row[0], EMPTY),
         )
         for row in rows
-    ]
+    }
 
 
 async def read_addresses(connection: AsyncConnection, member_ids: Sequence[int]) -> dict[int, list[Address]]:
@@ -143,7 +193,7 @@ async def last_actions(connection: AsyncConnection, member_ids: Sequence[int], *
     rows = await connection.execute(
         text(
             f"SELECT member_id, max(at) FROM action WHERE member_id {in_numbers(connection, 'ids')}"
-            " AND at >= :since AND kind NOT IN ('click', 'no') GROUP BY member_id"
+            f" AND at >= :since AND {ACTED} GROUP BY member_id"
         ),
         {"ids": numbers(connection, sorted(member_ids)), "since": to_ms(since)},
     )
@@ -155,7 +205,7 @@ async def who_said_yes(connection: AsyncConnection, member_ids: Sequence[int], c
     rows = await connection.execute(
         text(
             f"SELECT DISTINCT member_id FROM action WHERE member_id {in_numbers(connection, 'ids')}"
-            " AND campaign_id = :campaign AND kind NOT IN ('click', 'no')"
+            f" AND campaign_id = :campaign AND {ACTED}"
         ),
         {"ids": numbers(connection, sorted(member_ids)), "campaign": campaign_id},
     )

@@ -24,6 +24,9 @@ REMEMBERED = timedelta(days=30)
 LATE = "email"
 """The channel on which they come late."""
 
+_WATCHED = "IN ('ask', 'report_back')"
+"""Kinds of campaign that people did not ask for at that moment, so that their reactions are counted."""
+
 _REACHED = frozenset({"sending", "sent", "delivered", "read", "unknown"})
 """A message that reached somebody, or may have: answers are here before the outcome of a claim is written down."""
 
@@ -62,7 +65,7 @@ async def asked_by(connection: AsyncConnection, about: DeliveryRef) -> Asked | N
         await connection.execute(
             text(
                 "SELECT d.campaign_id, d.variant FROM delivery d JOIN campaign c ON c.id = d.campaign_id"
-                " WHERE d.month = :month AND d.id = :id AND c.kind = 'ask'"
+                f" WHERE d.month = :month AND d.id = :id AND c.kind {_WATCHED}"
             ),
             {"month": about.month, "id": about.id},
         )
@@ -80,9 +83,9 @@ async def last_asked(connection: AsyncConnection, address_hash: str, channel: st
             text(
                 "SELECT d.campaign_id, d.variant FROM address a"
                 " JOIN delivery d ON d.member_id = a.member_id AND d.address_id = a.id"
-                " JOIN campaign c ON c.id = d.campaign_id AND c.kind = 'ask'"
+                f" JOIN campaign c ON c.id = d.campaign_id AND c.kind {_WATCHED}"
                 " WHERE a.hash = :hash AND a.channel = :channel"
-                " AND d.month IN (SELECT r.month FROM campaign r WHERE r.kind = 'ask' AND r.expires_at >= :since)"
+                f" AND d.month IN (SELECT r.month FROM campaign r WHERE r.kind {_WATCHED} AND r.expires_at >= :since)"
                 " AND d.status IN ('sending', 'sent', 'delivered', 'read', 'unknown')"
                 " AND coalesce(d.sent_at, c.expires_at) >= :since"
                 " ORDER BY CASE WHEN d.status = 'sending' THEN 1 ELSE 0 END DESC,"
@@ -99,7 +102,7 @@ async def read_running(connection: AsyncConnection, *, now: datetime) -> list[Ru
     rows = await connection.execute(
         text(
             "SELECT c.id, c.epoch, c.starts_at, g.epoch AS stopped_in, g.baseline FROM campaign c"
-            " LEFT JOIN guard_stop g ON g.campaign_id = c.id WHERE c.status = 'running' AND c.kind = 'ask'"
+            f" LEFT JOIN guard_stop g ON g.campaign_id = c.id WHERE c.status = 'running' AND c.kind {_WATCHED}"
         )
     )
     running = {row.id: Running(row.id, row.epoch, row.starts_at, row.stopped_in, _read(row.baseline)) for row in rows}
@@ -154,7 +157,7 @@ async def _add_earlier(connection: AsyncConnection, late: Iterable[Running], now
             "   AND t.channel = :channel AND t.status IN ('sent', 'delivered', 'read', 'unknown')) AS reached,"
             " (SELECT CAST(coalesce(sum(r.count), 0) AS bigint) FROM reaction r WHERE r.campaign_id = c.id"
             "   AND r.channel = :channel AND r.kind = 'complaint') AS complaints"
-            " FROM campaign c WHERE c.kind = 'ask' AND c.starts_at >= :since"
+            f" FROM campaign c WHERE c.kind {_WATCHED} AND c.starts_at >= :since"
         ),
         {"channel": LATE, "since": to_ms(now - REMEMBERED)},
     )

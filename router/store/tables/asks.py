@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, ForeignKeyConstraint, Index, Integer, SmallInteger, String, Table
+from sqlalchemy import JSON, BigInteger, Column, ForeignKeyConstraint, Index, Integer, SmallInteger, String, Table, text
 
 from router.store.tables.base import Id, Instant, metadata
 
@@ -32,7 +32,15 @@ campaign = Table(
     Column("raised_by", String(200), comment="who raised the budget to its ceiling for it"),
     Column("raised_reason", String(400), nullable=False, server_default=""),
     Column("raised_until", Instant),
+    Column("reported_at", Instant, comment="when those who acted were told what came of it"),
+    Column("report_due_at", Instant, comment="by when they must be; NULL: not reckoned yet"),
     Index("ix_campaign_status", "status"),
+    Index(
+        "ix_campaign_report_due_at",
+        "report_due_at",
+        postgresql_where=text("reported_at IS NULL"),
+        sqlite_where=text("reported_at IS NULL"),
+    ),
 )
 
 ask_version = Table(

@@ -36,10 +36,19 @@ batch = Table(
     Column("owner", String(64)),
     Column("epoch", Integer, nullable=False, server_default="0"),
     Column("leased_until", BigInteger, nullable=False, server_default="0", comment="on the database's clock, ms"),
+    Column("waits", Boolean, nullable=False, server_default=false(), comment="for room in the inbox"),
+    Column("released_at", Instant, comment="when there was room for it"),
     Index(
         "ix_batch_open", "channel", "lane", "not_before", "id", postgresql_where=text("open"), sqlite_where=text("open")
     ),
     Index("ix_batch_campaign_id", "campaign_id"),
+    Index("ix_batch_waits", "campaign_id", postgresql_where=text("waits"), sqlite_where=text("waits")),
+    Index(
+        "ix_batch_released_at",
+        "released_at",
+        postgresql_where=text("released_at IS NOT NULL"),
+        sqlite_where=text("released_at IS NOT NULL"),
+    ),
 )
 
 delivery = Table(
@@ -139,8 +148,14 @@ reply_text = Table(
     Column("delivery_id", BigInteger, primary_key=True, autoincrement=False),
     Column("text", Text, nullable=False),
     Column("asked_at", Instant, nullable=False),
+    Column("kind", String(8), nullable=False, server_default="answer", comment="router.answering.Saying"),
+    Column("until", Instant, comment="afterwards it is of no use any more"),
+    Column("by", String(200), nullable=False, server_default="", comment="the organizer who wrote it; '': the router"),
     comment="The words of a delivery of the standing Replies campaign, each its own",
 )
+
+ACTED = "kind NOT IN ('click', 'no', 'refund')"
+"""SQL: they did something. Who opened a link, said NO or got their money back did not act."""
 
 action = Table(
     "action",
@@ -154,9 +169,18 @@ action = Table(
     Column("at", Instant, nullable=False),
     Column("amount", BigInteger, nullable=False, server_default="0", comment="minor units"),
     Column("currency", String(3), nullable=False, server_default=""),
+    Column("channel", String(20), nullable=False, server_default="", comment="by which it came; '' where not by one"),
+    Column("address_id", BigInteger, comment="from which it came"),
     UniqueConstraint("source", "external_id"),
     Index("ix_action_campaign_id", "campaign_id", "member_id"),
     Index("ix_action_member_id", "member_id"),
+    Index(
+        "ix_action_acted",
+        "campaign_id",
+        "member_id",
+        postgresql_where=text(ACTED),
+        sqlite_where=text(ACTED),
+    ),
 )
 
 tally = Table(

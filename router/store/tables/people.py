@@ -124,6 +124,6 @@ contact_budget = Table(
     "contact_budget",
     metadata,
     Column("holder", Id, primary_key=True, autoincrement=False, comment="household if there is one, else member"),
-    Column("slots", Text, nullable=False, server_default="[]", comment="JSON [[ms, delivery id, channel], …], 30 days"),
+    Column("slots", Text, nullable=False, server_default="[]", comment="core.purse.encode, 30 days"),
     comment="What each person has been asked of late: one row read, not a count over history",
 )
