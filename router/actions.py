@@ -10,19 +10,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.address import address_hash, normalise
 from router.core.errors import BadInput, NotFound
+from router.core.giving import with_ref
+from router.core.goals import REFUND
+from router.core.ladder import Rung
+from router.core.links import action_token, read_action_token
 from router.core.model import DeliveryRef
+from router.deeds import Deed, keep_deed
 from router.runtime import Runtime
-from router.store.answers import count_answer
 from router.store.budgets import note_answers
-from router.store.bulk import insert_new_rows
-from router.store.tables import action, from_ms, to_ms
+from router.store.running import read_known_ask
+from router.store.tables import action, from_ms
 from router.store.tallies import Moves
-from router.waterfall import withdraw_hops
 
 SCANNER_HASTE = timedelta(seconds=2)
 """A click so soon after the sending is a mail scanner's, not a person's."""
-
-_COLUMNS = ("id", "member_id", "campaign_id", "kind", "source", "external_id", "at", "amount", "currency")
 
 
 class ActionResult(BaseModel):
@@ -35,32 +36,37 @@ class ActionResult(BaseModel):
 
 
 async def follow_link(runtime: Runtime, ref: DeliveryRef, *, now: datetime, prefetch: bool) -> str | None:
-    """Where this delivery's link leads now; a person's click is kept as an action. None for a stranger's link."""
+    """Where this delivery's link leads now; a person's click is kept as an action. None for a stranger's link.
+
+    A donation page is also told whose gift it will be: it gives `ref` back with ``POST /api/v1/actions``. A link to
+    our own ``/host`` leads to the member's own form.
+    """
     async with runtime.store.read() as connection:
         row = (
             await connection.execute(
                 text(
-                    "SELECT c.id, c.link, d.member_id, d.sent_at, d.address_id"
+                    "SELECT c.id, c.link, c.text_version, d.member_id, d.sent_at, d.channel, d.address_id"
                     " FROM delivery d JOIN campaign c ON c.id = d.campaign_id"
                     " WHERE d.month = :month AND d.id = :id"
                 ),
                 {"month": ref.month, "id": ref.id},
             )
         ).one_or_none()
-    if row is None or not row.link:
-        return None
+        if row is None or not row.link:
+            return None
+        ask = await read_known_ask(runtime.store, connection, row.id, row.text_version)
     hasty = row.sent_at is not None and now - from_ms(row.sent_at) < SCANNER_HASTE
     if not prefetch and not hasty:
         [number] = await runtime.store.take_ids(1)
-        click = (number, row.member_id, row.id, "click", "link", str(ref), to_ms(now), 0, "")
+        click = Deed(row.member_id, row.id, "click", "link", str(ref), now, row.channel, row.address_id)
 
         async def keep(connection: AsyncConnection) -> None:
-            if await insert_new_rows(connection, action, _COLUMNS, [click], returning="id"):
-                await count_answer(connection, row.address_id, now)
-                await _followed(connection, row.member_id, row.id, "click", now, now=now)
+            await _keep(connection, number, click, now=now)
 
         await runtime.store.transact(keep)
-    return str(row.link)
+    if ask.gathering is not None and str(row.link).rstrip("/") == f"{runtime.settings.public_url.rstrip('/')}/host":
+        return f"{str(row.link).rstrip('/')}/{action_token(runtime.key, ref)}"
+    return with_ref(row.link, action_token(runtime.key, ref)) if ask.wants is Rung.GIVE else str(row.link)
 
 
 async def place_of(runtime: Runtime, ref: DeliveryRef) -> tuple[str, str, str] | None:
@@ -76,6 +82,22 @@ async def place_of(runtime: Runtime, ref: DeliveryRef) -> tuple[str, str, str] |
             )
         ).one_or_none()
     return None if row is None else (row.channel, row.account, row.value)
+
+
+async def whose_ref(runtime: Runtime, token: str) -> tuple[int, int]:
+    """The member and the campaign of a link of ours, as a donation page gives it back. Raises `NotFound`."""
+    ref = read_action_token(runtime.key, token)
+    if ref is not None:
+        async with runtime.store.read() as connection:
+            row = (
+                await connection.execute(
+                    text("SELECT member_id, campaign_id FROM delivery WHERE month = :month AND id = :id"),
+                    {"month": ref.month, "id": ref.id},
+                )
+            ).one_or_none()
+        if row is not None:
+            return row.member_id, row.campaign_id
+    raise NotFound("is no link of ours; give back letter for letter what came as ref with the visitor")
 
 
 async def record_action(
@@ -98,11 +120,10 @@ async def record_action(
     """
     person = await _find_member(runtime, member_id, phone, email)
     [number] = await runtime.store.take_ids(1)
-    row = (number, person, campaign_id or 0, kind, "api", external_id, to_ms(at), amount, currency)
+    deed = Deed(person, campaign_id or 0, kind, "api", external_id, at, amount=amount, currency=currency)
 
     async def work(connection: AsyncConnection) -> ActionResult:
-        if await insert_new_rows(connection, action, _COLUMNS, [row], returning="id"):
-            await _followed(connection, person, campaign_id or 0, kind, at, now=now)
+        if await _keep(connection, number, deed, now=now):
             return ActionResult(id=number, new=True)
         known = await connection.scalar(
             select(action.c.id).where(action.c.source == "api", action.c.external_id == external_id)
@@ -112,14 +133,14 @@ async def record_action(
     return await runtime.store.transact(work)
 
 
-async def _followed(
-    connection: AsyncConnection, member_id: int, campaign_id: int, kind: str, at: datetime, *, now: datetime
-) -> None:
-    """What a new action changes: asks are no longer unanswered, and nothing asks for the same once more."""
+async def _keep(connection: AsyncConnection, number: int, deed: Deed, *, now: datetime) -> bool:
+    """Keep an action; after a new one asks are no longer unanswered, and nothing asks for the same once more."""
     moves = Moves()
-    await note_answers(connection, {member_id: at})
-    await withdraw_hops(connection, member_id, campaign_id, kind, moves, now=now)
+    if deed.kind != REFUND:
+        await note_answers(connection, {deed.member_id: deed.at})
+    new = await keep_deed(connection, number, deed, moves, now=now)
     await moves.write(connection)
+    return new
 
 
 async def _find_member(runtime: Runtime, member_id: int | None, phone: str | None, email: str | None) -> int:

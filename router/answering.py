@@ -1,9 +1,15 @@
-"""What we write back to a keyword: a delivery in the reply lane, with words of its own."""
+"""Words for one person: the answer to a keyword, a reminder, an organizer's reply.
+
+Each is a delivery of this month's standing campaign, so that consent, rates, crash safety and receipts hold for it as
+for any other message. What may be said depends on what it is (`Saying`); that is decided in the intent.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
 
 from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,9 +18,35 @@ from router.core.ask import Ask, Text
 from router.core.model import AskKind, CampaignStatus, DeliveryStatus, Lane
 from router.owners import Owner
 from router.store.batches import queue_alone
+from router.store.bulk import for_update
 from router.store.campaigns import write_ask
 from router.store.tables import campaign, to_ms
 from router.store.tallies import Moves
+
+IDS_PER_MESSAGE = 3
+"""Numbers that one message may use: its delivery, its batch and, for the first of a month, the campaign."""
+
+
+class Saying(StrEnum):
+    """What words for one person are, and so when they may be said."""
+
+    ANSWER = "answer"
+    """To what they wrote a moment ago: at any hour, within minutes (`consent.check_reply`)."""
+    SERVICE = "service"
+    """They need it because of what they signed up for: with consent, outside their quiet hours, at no cost."""
+    PERSON = "person"
+    """From an organizer, a host or a guest, in a conversation (`consent.check_conversation`)."""
+    CONFIRM = "confirm"
+    """Asks an address that a form named to confirm itself (`consent.check_confirmation`)."""
+
+
+class To(NamedTuple):
+    """Where to write."""
+
+    member_id: int
+    channel: str
+    address_id: int
+    account: str = ""
 
 
 async def answer_back(
@@ -25,46 +57,95 @@ async def answer_back(
     words: str,
     moves: Moves,
     now: datetime,
-) -> None:
-    """Put an answer into the reply lane: a delivery of this month's standing campaign, with words of its own."""
+) -> int:
+    """Answer what somebody wrote a moment ago; returns the delivery's number."""
+    to = To(owner.member_id, channel, owner.address_id, owner.account)
+    return await tell(connection, to, ids, words, moves, saying=Saying.ANSWER, now=now)
+
+
+async def tell(
+    connection: AsyncConnection,
+    to: To,
+    ids: Iterator[int],
+    words: str,
+    moves: Moves,
+    *,
+    saying: Saying,
+    now: datetime,
+    at: datetime | None = None,
+    until: datetime | None = None,
+    by: str = "",
+) -> int:
+    """Queue words for one person; returns the delivery's number. Uses at most `IDS_PER_MESSAGE` of `ids`.
+
+    It leaves at `at` at the earliest (now where None) and not after `until`. `by` is the organizer who wrote it.
+    """
     month = now.year * 100 + now.month
-    campaign_id = await _standing_campaign(connection, month, next(ids), now)
-    member_id, address_id = owner.member_id, owner.address_id
+    campaign_id = await _standing_campaign(connection, month, ids, now)
+    # Two processes may write to the same person at once; each message is a hop of its own.
+    await connection.execute(
+        text(f"SELECT id FROM member WHERE id = :id{for_update(connection)}"), {"id": to.member_id}
+    )
     hop = await connection.scalar(
         text(
             "SELECT count(*) FROM delivery WHERE month = :month AND member_id = :member AND campaign_id = :campaign"
             " AND channel = :channel"
         ),
-        {"month": month, "member": member_id, "campaign": campaign_id, "channel": channel},
+        {"month": month, "member": to.member_id, "campaign": campaign_id, "channel": to.channel},
     )
     number = await queue_alone(
         connection,
         (next(ids), next(ids)),
         month=month,
         campaign_id=campaign_id,
-        member_id=member_id,
-        channel=channel,
-        account=owner.account,
-        address_id=address_id,
+        member_id=to.member_id,
+        channel=to.channel,
+        account=to.account,
+        address_id=to.address_id,
         hop=int(hop or 0),
-        lane=int(Lane.REPLY),
-        at=to_ms(now),
+        lane=int(Lane.URGENT if saying is Saying.SERVICE else Lane.REPLY),
+        at=to_ms(at or now),
         costs=False,
     )
     await connection.execute(
-        text("INSERT INTO reply_text (month, delivery_id, text, asked_at) VALUES (:month, :id, :text, :at)"),
-        {"month": month, "id": number, "text": words, "at": to_ms(now)},
-    )
-    moves.add(campaign_id, channel, DeliveryStatus.QUEUED)
+        text(
+            'INSERT INTO reply_text (month, delivery_id, text, asked_at, kind, until, "by")'
+            " VALUES (:month, :id, :text, :at, :kind, :until, :by)"
+        ),
+        {
+            "month": month, "id": number, "text": words, "at": to_ms(now), "kind": saying.value,
+            "until": None if until is None else to_ms(until), "by": by,
+        },
+    )  # fmt: skip
+    moves.add(campaign_id, to.channel, DeliveryStatus.QUEUED)
+    return number
 
 
-async def _standing_campaign(connection: AsyncConnection, month: int, fresh_id: int, now: datetime) -> int:
+async def where_to_write(connection: AsyncConnection, member_id: int, prefer: int | None = None) -> To | None:
+    """Where somebody may be written to: at address `prefer` where that still works, else where they like it best."""
+    row = (
+        await connection.execute(
+            text(
+                "SELECT a.channel, a.id, a.account FROM address a JOIN member m ON m.id = a.member_id"
+                " LEFT JOIN suppression s ON s.address_hash = a.hash AND s.channel = a.channel"
+                " WHERE a.member_id = :member AND a.consent = 'granted' AND a.state = 'active'"
+                " AND s.address_hash IS NULL AND m.erased_at IS NULL"
+                " ORDER BY CASE WHEN a.id = :prefer THEN 0 ELSE 1 END, a.rank, a.id LIMIT 1"
+            ),
+            {"member": member_id, "prefer": prefer or 0},
+        )
+    ).one_or_none()
+    return None if row is None else To(member_id, row.channel, row.id, row.account)
+
+
+async def _standing_campaign(connection: AsyncConnection, month: int, ids: Iterator[int], now: datetime) -> int:
     """The campaign whose deliveries are the answers of this month."""
     found = await connection.scalar(
         text("SELECT min(id) FROM campaign WHERE kind = 'reply' AND month = :month"), {"month": month}
     )
     if found is not None:
         return int(found)
+    fresh_id = next(ids)
     await connection.execute(
         insert(campaign).values(
             id=fresh_id,

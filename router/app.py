@@ -15,6 +15,7 @@ from router.accounts import open_account
 from router.core.channel import Channel
 from router.core.errors import BadInput
 from router.core.keywords import KeywordTable
+from router.core.ladder import Ladder
 from router.core.policy import read_policy
 from router.core.quiet_hours import QuietHours
 from router.core.rates import ChannelRules, read_channel_rules
@@ -81,6 +82,8 @@ async def open_runtime(
             signals=signals,
             key=key,
             clock=clock,
+            strangers=careful,
+            ladder=Ladder.from_toml(load_toml("ladder", settings)),
             from_names=_from_names(environment),
         )
 

@@ -24,6 +24,9 @@ from router.store.tables import from_ms, member
 MAY_LAUNCH = frozenset({"campaigns:launch", "admin"})
 """Scopes whose holders are organizers."""
 
+MAY_ANSWER = MAY_LAUNCH | {"inbox:write"}
+"""Scopes whose holders work through the inbox."""
+
 
 class ApprovalMissing(NotAllowed):
     """A second organizer has to approve first; the sentence names who can, and how."""
@@ -134,14 +137,14 @@ async def read_approval(
         recipients=recipients,
         above=runtime.policy.launch.approval_above,
         authors=authors,
-        others=tuple(name for name in await _organizers(connection) if fold(name) not in authors),
+        others=tuple(name for name in await organizers(connection) if fold(name) not in authors),
         approved_by=row.approved_by,
         saved_at=from_ms(row.saved_at),
     )
 
 
-async def _organizers(connection: AsyncConnection) -> list[str]:
-    """The names of those who may launch, each once, in order."""
+async def organizers(connection: AsyncConnection, scopes: frozenset[str] = MAY_LAUNCH) -> list[str]:
+    """The names of those whose tokens have any of these scopes, each once, in order."""
     rows = await connection.execute(text("SELECT name, scopes FROM api_token WHERE revoked_at IS NULL"))
-    names = {fold(row.name): row.name.strip() for row in rows if MAY_LAUNCH.intersection(row.scopes.split())}
+    names = {fold(row.name): row.name.strip() for row in rows if scopes.intersection(row.scopes.split())}
     return [names[key] for key in sorted(names)]

@@ -17,7 +17,7 @@ from router.core.comparing import Difference, Results, Share, difference, judge_
 from router.core.errors import BadInput, NotAllowed, NotFound
 from router.runtime import Runtime
 from router.store.campaigns import CampaignRow, lock_campaign, read_ask
-from router.store.tables import to_ms
+from router.store.tables import ACTED, to_ms
 
 WATCHED = timedelta(days=30)
 """So long after its start an ask is taken to change what people do."""
@@ -25,7 +25,7 @@ WATCHED = timedelta(days=30)
 _REACHED = "('sent', 'delivered', 'read', 'unknown')"
 """A message that reached somebody, or may have."""
 
-_KINDS = "CASE WHEN a.kind IN ('click', 'no') THEN a.kind ELSE 'acted' END"
+_KINDS = "CASE WHEN a.kind IN ('click', 'no', 'refund') THEN a.kind ELSE 'acted' END"
 
 
 class Texts(BaseModel):
@@ -170,7 +170,7 @@ async def _hold_out(runtime: Runtime, connection: AsyncConnection, campaign: Cam
         text(
             f"SELECT {lot}, count(DISTINCT d.member_id) FROM delivery d JOIN member m ON m.id = d.member_id"
             " JOIN action a ON a.member_id = d.member_id AND a.at >= :began AND a.at <= :until"
-            f" AND a.kind NOT IN ('click', 'no') WHERE {rows} AND m.kind = 'person' GROUP BY 1"
+            f" AND a.{ACTED} WHERE {rows} AND m.kind = 'person' GROUP BY 1"
         ),
         {**which, "began": to_ms(began), "until": to_ms(until)},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +24,11 @@ from router.store.tables import campaign
 from router.views import CampaignView, view_campaign
 
 _S = CampaignStatus
+NO_REPORT_HERE = (
+    "a report-back is written about a campaign: outreach report-back CAMPAIGN FILE, or"
+    " POST /api/v1/campaigns/{id}/report-back"
+)
+_FIXED_IN_REPORTS = ("kind", "about", "audience", "channels", "groups")
 _FIXED_ONCE_LAUNCHED = (
     "kind",
     "about",
@@ -37,13 +43,23 @@ _FIXED_ONCE_LAUNCHED = (
     "asks_permission",
     "alert",
     "tonight",
-    "second",
     "hold_out",
 )
 
 
-async def save_campaign(runtime: Runtime, ask: Ask, *, by: str, now: datetime) -> CampaignView:
-    """Check an ask against everything that could fail later, and save it as a draft. Raises `BadInput`."""
+Along = Callable[[AsyncConnection, int], Awaitable[None]]
+"""What is written in one transaction with a new campaign, whose number it gets."""
+
+
+async def save_campaign(
+    runtime: Runtime, ask: Ask, *, by: str, now: datetime, along: Along | None = None
+) -> CampaignView:
+    """Check an ask against everything that could fail later, and save it as a draft. Raises `BadInput`.
+
+    A report-back is saved by `router.community.report_backs`, which writes what it is about `along` with it.
+    """
+    if ask.kind is AskKind.REPORT_BACK and along is None:
+        raise BadInput(NO_REPORT_HERE, place="kind")
     await _check(runtime, ask, now)
     number, audit = await runtime.store.take_ids(2)
 
@@ -62,6 +78,8 @@ async def save_campaign(runtime: Runtime, ask: Ask, *, by: str, now: datetime) -
         )
         await write_ask(connection, number, 1, ask, by=by, now=now)
         await keep_audit(connection, audit, number, "save", by, now, title=ask.title)
+        if along is not None:
+            await along(connection, number)
 
     await runtime.store.transact(work)
     return await view_campaign(runtime, number)
@@ -110,7 +128,13 @@ async def edit_campaign(runtime: Runtime, campaign_id: int, ask: Ask, *, by: str
         if row.status not in (_S.DRAFT, _S.APPROVED, _S.PAUSED):
             raise NotAllowed(not_editable(row))
         old = await read_ask(connection, campaign_id)
+        if AskKind.REPORT_BACK in (old.kind, ask.kind):
+            # It costs no budget and pays a debt, so whom it goes to is not for its author to say.
+            fixed = [name for name in _FIXED_IN_REPORTS if getattr(old, name) != getattr(ask, name)]
+            if fixed:
+                raise BadInput(f"cannot change in a report-back, nor make one; {NO_REPORT_HERE}", place=fixed[0])
         changed = [name for name in _FIXED_ONCE_LAUNCHED if getattr(old, name) != getattr(ask, name)]
+        changed += ["second"] if _places(old) != _places(ask) else []
         if row.starts_at is not None and changed:
             raise BadInput("cannot change once a campaign was launched; cancel it and launch another", place=changed[0])
         version = row.text_version + 1
@@ -133,6 +157,11 @@ async def edit_campaign(runtime: Runtime, campaign_id: int, ask: Ask, *, by: str
 
     await runtime.store.transact(work)
     return await view_campaign(runtime, campaign_id)
+
+
+def _places(ask: Ask) -> set[str]:
+    """Where an ask has second texts: their words may be mended after a launch, but not who gets a second text."""
+    return {place for place, _, _, _ in ask.every_text() if place.startswith("second.")}
 
 
 async def set_link(runtime: Runtime, campaign_id: int, link: str, *, by: str, now: datetime) -> CampaignView:

@@ -7,38 +7,43 @@ write the rows, reserve the budget, mark the range as routed. A crash leaves the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from router.alike import telling_channels
 from router.competing import make_room
-from router.core.giving_way import booked
-from router.core.goals import Peace
 from router.core.lot import draw, is_held_out, variant_of
-from router.core.model import Address, CampaignStatus, Member, Reason
-from router.core.purse import EMPTY, Purse
-from router.core.routing import Deliver, Hold, House, Plan
+from router.core.model import AskKind, CampaignStatus, Reason
+from router.core.purse import NOTHING, encode
+from router.core.purse_patterns import last_asked
+from router.core.routing import Deliver, House
 from router.core.staging import Spread
 from router.core.turns import Standing, in_turn
+from router.fanout_people import Decisions, Person
 from router.fanout_rows import DELIVERY_COLUMNS, Rows
-from router.overflow import Room, room_for
+from router.overflow import room_for
 from router.plans import Route, house_of
+from router.rulings import ruling_of
 from router.runtime import Runtime
 from router.store.batches import BATCH_COLUMNS
-from router.store.budgets import write_budgets
+from router.store.budgets import lock_slots, write_slots
 from router.store.bulk import for_update, insert_new_rows, insert_rows
 from router.store.campaigns import lock_campaign
-from router.store.people import last_actions, read_members, who_said_yes
+from router.store.debts import acted_first, who_is_owed
+from router.store.people import HOUSEHOLD, AddressRow, last_actions, read_plain, who_said_yes
 from router.store.tables import EPOCH, ask_claim, batch, delivery, route_range, to_ms
 from router.store.tallies import Moves
 
 RANGE = 1_000
 """Member numbers in a range: long enough to write in bulk, short enough for SQLite's one writer (under 50 ms)."""
 
+
+ROUTES_AT_ONCE = {"sqlite": 1, "postgresql": 2}
+"""Ranges that a process routes side by side: PostgreSQL writes one, for as long again, while the next is decided."""
 
 _RANGE_COLUMNS = ("campaign_id", "first_member", "last_member", "epoch")
 
@@ -67,17 +72,18 @@ async def route_range_of(runtime: Runtime, prepared: Route, *, now: datetime) ->
         if span is None:
             return None
         first, last = span
-        costs = not prepared.plan.kind.is_service
-        members = await read_members(connection, prepared.where, first=first, last=last, lock_purses=costs)
-        if (thread := prepared.plan.budget.thread) is not None:
-            yes = await who_said_yes(connection, [person.id for person in members], thread.campaign)
-            members = [replace(person, said_yes=True) if person.id in yes else person for person in members]
-        await _write_range(runtime, connection, prepared, members, house, ids, now)
+        rows, addresses = await read_plain(
+            connection, prepared.where, first=first, last=last, telling=telling_channels(prepared.plan)
+        )
+        if prepared.ask.kind is AskKind.REPORT_BACK:
+            named = {number: [AddressRow(*address) for address in some] for number, some in addresses.items()}
+            addresses = await acted_first(connection, named, prepared.ask.about)
+        await _write_range(runtime, connection, prepared, rows, addresses, house, ids, now)
         await connection.execute(
             text("UPDATE route_range SET routed_at = :now WHERE campaign_id = :campaign AND first_member = :first"),
             {"now": to_ms(now), "campaign": prepared.campaign.id, "first": first},
         )
-        return len(members)
+        return len(rows)
 
     return await runtime.store.transact(work)
 
@@ -87,7 +93,7 @@ async def _lock_range(connection: AsyncConnection, prepared: Route, now: datetim
 
     A plan whose raised budget has run out is made anew as well.
     """
-    campaign = await lock_campaign(connection, prepared.campaign.id)
+    campaign = await lock_campaign(connection, prepared.campaign.id, in_turn=True)
     if campaign is None or campaign.status is not CampaignStatus.RUNNING or campaign.epoch != prepared.campaign.epoch:
         return None
     if prepared.plan.budget.override and (campaign.raised_until is None or now >= campaign.raised_until):
@@ -125,134 +131,147 @@ async def _write_range(
     runtime: Runtime,
     connection: AsyncConnection,
     prepared: Route,
-    members: list[Member],
+    rows: Sequence[Any],
+    addresses: Mapping[int, Sequence[Any]],
     house: House,
     ids: range,
     now: datetime,
 ) -> None:
-    campaign, ask = prepared.campaign, prepared.ask
-    costs = not prepared.plan.kind.is_service
-    holders = {person.id: person.household_id or person.id for person in members}
-    purses = {holders[person.id]: person.purse for person in members} if costs else {}
-    room = await room_for(runtime, connection, prepared, now=now)
-    people = await _in_turn(runtime, connection, prepared, members, purses, now)
+    campaign, ask, plan = prepared.campaign, prepared.ask, prepared.plan
+    costs = not plan.kind.is_service
+    members = list(addresses)
+    slots = await lock_slots(connection, [row[HOUSEHOLD] or row[0] for row in rows]) if costs else {}
+    thread = plan.budget.thread
+    decisions = Decisions(
+        plan,
+        house,
+        peace=prepared.peace,
+        owed=await who_is_owed(connection, members, prepared.owed) if prepared.owed else set(),
+        left_out=_left_out(runtime, prepared),
+        room=await room_for(runtime, connection, prepared, now=now),
+        now=now,
+    )
+    said_yes = await who_said_yes(connection, members, thread.campaign) if thread is not None else set()
+    in_order = await _in_turn(runtime, connection, prepared, rows, slots, now)
+    people = decisions.decide_all(in_order, addresses, slots, said_yes)
     moves = Moves()
-    decide = _decision(prepared.plan, house, _left_out(runtime, prepared), prepared.peace, room, now)
-    decided = _decide(people, prepared.plan, house, holders, purses, decide, now)
     if costs:
-        decided = await make_room(
-            runtime, connection, prepared, house, decided, holders, purses, moves, decide=decide, now=now
-        )
-    winners = await _claim(connection, campaign.id, decided)
-    rows = Rows(
+        await _compete(runtime, connection, prepared, house, decisions, people, slots, moves, now)
+    further = await _claim(connection, campaign.id, people)
+    written = Rows(
         campaign,
         prepared.lane,
         ids,
         costs=costs,
         stages=_stages(runtime, prepared, members),
         variant=(lambda member: variant_of(runtime.key, campaign.id, member)) if ask.second else (lambda _: 0),
+        paced=ask.paced,
     )
-    for person, verdict in decided:
-        if isinstance(verdict, Hold):
-            rows.hold(person, verdict)
-        elif person.id in winners:
-            rows.send(person, replace(verdict, also=winners[person.id]) if verdict.also else verdict)
-        else:
-            rows.lose(person, verdict)
-    rows.number()
-    await insert_rows(connection, delivery, DELIVERY_COLUMNS, rows.deliveries)
-    await insert_rows(connection, batch, BATCH_COLUMNS, rows.batches)
+    for person in people:
+        _write(written, person, further.get(person.id, ()))
+    written.number()
+    await insert_rows(connection, delivery, DELIVERY_COLUMNS, written.deliveries)
+    await insert_rows(connection, batch, BATCH_COLUMNS, written.batches)
     if costs:
-        changed: dict[int, Purse] = {}
-        for person, verdict in decided:
-            number = rows.numbers.get(person.id)
-            if isinstance(verdict, Deliver) and number is not None:
-                holder = holders[person.id]
-                purse = changed.get(holder) or purses.get(holder, EMPTY)
-                changed[holder] = booked(prepared.plan, house, person, purse, verdict, number, now)
-        await write_budgets(connection, changed)
-    rows.moves.update(moves)
-    await rows.moves.write(connection)
+        changed: dict[int, str] = {}
+        for person in people:
+            number = written.numbers.get(person.id)
+            if number is not None:
+                purse = changed.get(person.holder) or slots.get(person.holder, NOTHING)
+                changed[person.holder] = person.ruling.book(purse, number)
+        await write_slots(connection, changed)
+    written.moves.update(moves)
+    await written.moves.write(connection)
 
 
-def _decision(
-    plan: Plan, house: House, left_out: Callable[[int], bool], peace: Peace, room: Room, now: datetime
-) -> Callable[[Member, Purse], Deliver | Hold]:
-    """The one decision of this ask, for a member with a certain purse."""
-
-    def decide(person: Member, purse: Purse) -> Deliver | Hold:
-        known = person if purse is person.purse else replace(person, purse=purse)
-        verdict = room.route(known, plan, house, now=now)
-        if isinstance(verdict, Deliver) and peace.covers(person.place):
-            return Hold(Reason.GOAL_MET, verdict.trace)
-        if isinstance(verdict, Deliver) and not person.is_group and left_out(person.id):
-            return Hold(Reason.HELD_OUT, verdict.trace)
-        return verdict
-
-    return decide
+def _write(rows: Rows, person: Person, also: Sequence[int]) -> None:
+    """One decision as rows; `also` are the places of the further addresses that get an alert."""
+    ruling = person.ruling
+    trace = ruling.trace(person.addresses)
+    if person.reason is None:
+        rows.send(person.id, ruling.at, trace, person.target(ruling.place), [person.target(place) for place in also])
+    elif person.reason is Reason.DUPLICATE:
+        rows.lose(person.id, trace, person.target(ruling.place))
+    else:
+        rows.hold(person.id, person.reason, trace)
 
 
-def _decide(
-    members: Iterable[Member],
-    plan: Plan,
+async def _compete(
+    runtime: Runtime,
+    connection: AsyncConnection,
+    prepared: Route,
     house: House,
-    holders: dict[int, int],
-    purses: dict[int, Purse],
-    decide: Callable[[Member, Purse], Deliver | Hold],
+    decisions: Decisions,
+    people: Sequence[Person],
+    slots: dict[int, str],
+    moves: Moves,
     now: datetime,
-) -> list[tuple[Member, Deliver | Hold]]:
-    """Decide for each member; people of one household see each other's slots."""
-    decided: list[tuple[Member, Deliver | Hold]] = []
-    spent = dict(purses)
-    shared = {holder for person, holder in holders.items() if holder != person}
-    for person in members:
-        holder = holders[person.id]
-        purse = spent.get(holder, EMPTY)
-        verdict = decide(person, purse)
-        if isinstance(verdict, Deliver) and holder in shared:
-            spent[holder] = booked(plan, house, person, purse, verdict, 0, now)
-        decided.append((person, verdict))
-    return decided
+) -> None:
+    """Those who have no room for this ask, yet slots of lesser ones, are looked at one by one (`router.competing`)."""
+    contested = {person.holder for person in people if person.could_take and person.reason is not None}
+    if not contested:
+        return
+    involved = [
+        person for person in people if person.holder in contested and (person.reason is None or person.could_take)
+    ]
+    members = [person.as_member(slots.get(person.holder, NOTHING)) for person in involved]
+    purses = {person.holder: member.purse for person, member in zip(involved, members, strict=True)}
+    before = dict(purses)
+    decided = await make_room(
+        runtime, connection, prepared, house,
+        [(member, person.ruling.verdict) for person, member in zip(involved, members, strict=True)],
+        {person.id: person.holder for person in involved}, purses, moves, decide=decisions.decide, now=now,
+    )  # fmt: skip
+    for person, (member, verdict) in zip(involved, decided, strict=True):
+        if person.reason is not None and isinstance(verdict, Deliver):
+            person.ruling, person.reason = ruling_of(verdict, member, prepared.plan, house, now), None
+    slots.update({holder: encode(purse) for holder, purse in purses.items() if purse is not before[holder]})
 
 
-async def _claim(
-    connection: AsyncConnection, campaign_id: int, decided: list[tuple[Member, Deliver | Hold]]
-) -> dict[int, tuple[Address, ...]]:
-    """Rule 2: one ask per person and per address; returns the members who won theirs, with their further addresses."""
-    wanted = [(person, verdict) for person, verdict in decided if isinstance(verdict, Deliver)]
-    rows = sorted(((campaign_id, person.id, verdict.address.hash) for person, verdict in wanted), key=_by_hash)
+async def _claim(connection: AsyncConnection, campaign_id: int, people: Sequence[Person]) -> dict[int, tuple[int, ...]]:
+    """Rule 2: one ask per person and per address; who loses is marked as a duplicate.
+
+    Returns member → the places of the further addresses that an alert may go to as well.
+    """
+    wanted = [person for person in people if person.reason is None]
+    rows = sorted([(campaign_id, person.id, person.hash) for person in wanted], key=_by_hash)
     columns = ("campaign_id", "member_id", "address_hash")
-    won = set(await insert_new_rows(connection, ask_claim, columns, rows, returning="member_id"))
-    more = [address.hash for person, verdict in wanted if person.id in won for address in verdict.also]
-    further = sorted(((campaign_id, None, hash_) for hash_ in set(more)), key=_by_hash)
-    free = set(await insert_new_rows(connection, ask_claim, columns, further, returning="address_hash"))
-    winners: dict[int, tuple[Address, ...]] = {}
-    for person, verdict in wanted:
-        if person.id in won:
-            winners[person.id] = tuple(address for address in verdict.also if address.hash in free)
-            free -= {address.hash for address in verdict.also}
-    return winners
+    won = await insert_new_rows(connection, ask_claim, columns, rows, returning="member_id")
+    if len(won) < len(rows):
+        winners = set(won)
+        for person in wanted:
+            if person.id not in winners:
+                person.reason = Reason.DUPLICATE
+    alarmed = [person for person in wanted if person.reason is None and person.ruling.also]
+    more = {hash_ for person in alarmed for hash_, _ in person.also}
+    claims = sorted([(campaign_id, None, hash_) for hash_ in more], key=_by_hash)
+    free = set(await insert_new_rows(connection, ask_claim, columns, claims, returning="address_hash"))
+    further: dict[int, tuple[int, ...]] = {}
+    for person in alarmed:
+        further[person.id] = tuple(place for hash_, place in person.also if hash_ in free)
+        free -= {hash_ for hash_, _ in person.also}
+    return further
 
 
 def _by_hash(row: tuple[int, int | None, str]) -> str:
     return row[2]
 
 
-def _left_out(runtime: Runtime, prepared: Route) -> Callable[[int], bool]:
+def _left_out(runtime: Runtime, prepared: Route) -> Callable[[int], bool] | None:
     """Who is left out by lot, where the author wants to learn what the ask changes."""
     campaign, policy = prepared.campaign, runtime.policy.hold_out
     if not prepared.ask.hold_out or campaign.starts_at is None:
-        return lambda _: False
+        return None
     year = campaign.starts_at.year
     return lambda member: is_held_out(runtime.key, member, year, policy.share)
 
 
-def _stages(runtime: Runtime, prepared: Route, members: list[Member]) -> Callable[[int], Sequence[int]]:
+def _stages(runtime: Runtime, prepared: Route, members: Sequence[int]) -> Callable[[int], Sequence[int]]:
     """The stage of each of so many people on one channel."""
     shares, ordered = prepared.shares, prepared.scarce
     if not shares and not ordered:
         return lambda count: [0] * count
-    place = draw(runtime.key, "stage", prepared.campaign.id, members[0].id if members else 0)
+    place = draw(runtime.key, "stage", prepared.campaign.id, members[0] if members else 0)
     return Spread(shares, place, ordered=ordered)
 
 
@@ -260,24 +279,24 @@ async def _in_turn(
     runtime: Runtime,
     connection: AsyncConnection,
     prepared: Route,
-    members: list[Member],
-    purses: Mapping[int, Purse],
+    rows: Sequence[Any],
+    slots: Mapping[int, str],
     now: datetime,
-) -> list[Member]:
+) -> Sequence[Any]:
     """The members in the order in which they should be asked, where not all may be reached."""
-    if not prepared.scarce or not members:
-        return members
+    if not prepared.scarce or not rows:
+        return rows
     policy = runtime.policy.surge
     lately = to_ms(now - timedelta(days=policy.acted_days))
-    acted = await last_actions(connection, [person.id for person in members], since=EPOCH)
+    acted = await last_actions(connection, [row[0] for row in rows], since=EPOCH)
     standings = [
         Standing(
-            person.id,
-            acted_at=at if (at := acted.get(person.id, 0)) >= lately else 0,
-            asked_at=max((slot.at for slot in purses.get(person.household_id or person.id, EMPTY).slots), default=0),
+            row[0],
+            acted_at=at if (at := acted.get(row[0], 0)) >= lately else 0,
+            asked_at=last_asked(slots.get(row[HOUSEHOLD] or row[0], NOTHING)),
             acted_before=0 < at < lately,
         )
-        for person in members
+        for row in rows
     ]
-    by_id = {person.id: person for person in members}
+    by_id = {row[0]: row for row in rows}
     return [by_id[number] for number in in_turn(standings, policy.newcomers_share, salt=prepared.campaign.id)]

@@ -16,7 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.ask import Ask, Goal
-from router.core.goals import NOBODY, Count, Peace, Progress, peace_of, progress_of
+from router.core.goals import GIFT, NOBODY, REFUND, Count, Peace, Progress, peace_of, progress_of
 from router.core.model import CampaignStatus, Reason
 from router.runtime import Runtime
 from router.signals import Wake
@@ -24,6 +24,7 @@ from router.stops import Queued, cancel_rows
 from router.store.bulk import for_update, in_numbers, numbers
 from router.store.campaigns import CampaignRow, lock_campaign, write_audit
 from router.store.engine import Store, now_ms_sql
+from router.store.recent import Recent
 from router.store.running import Running, read_running
 from router.store.tables import to_ms
 from router.store.tallies import Moves
@@ -33,6 +34,11 @@ SWEEP = 20
 
 AGAIN = timedelta(seconds=15)
 """After this a second look: what was in the air at the first has come down, maybe back into the queue (rule 10)."""
+
+_FRESH = timedelta(seconds=2)
+"""A total that is shown may be so old."""
+
+_progress: Recent[Progress] = Recent(_FRESH)
 
 _STOPPABLE = (CampaignStatus.RUNNING, CampaignStatus.PAUSED)
 
@@ -54,19 +60,34 @@ _sweeps: WeakKeyDictionary[Store, dict[int, _Sweep]] = WeakKeyDictionary()
 
 
 async def read_progress(connection: AsyncConnection, campaign_id: int, goal: Goal) -> Progress:
-    """How far a goal is now. Actions that come after it was met count as well."""
+    """How far a goal is now. Actions that come after it was met count as well; what was refunded of gifts does not.
+
+    Who got their gift back is still among the people who gave.
+    """
     place, joined = "''", ""
     if goal.places:
         place, joined = "coalesce(m.place, '')", " LEFT JOIN member m ON m.id = a.member_id"
     only = " AND a.currency = :currency" if goal.currency else ""
+    refund = REFUND if goal.measure == GIFT else goal.measure
     rows = await connection.execute(
         text(
-            f"SELECT {place} AS place, count(DISTINCT a.member_id) AS people, sum(a.amount) AS amount"
-            f" FROM action a{joined} WHERE a.campaign_id = :campaign AND a.kind = :kind{only} GROUP BY 1"
+            f"SELECT {place} AS place, count(DISTINCT CASE WHEN a.kind = :kind THEN a.member_id END) AS people,"
+            " sum(CASE WHEN a.kind = :kind THEN a.amount ELSE -a.amount END) AS amount"
+            f" FROM action a{joined} WHERE a.campaign_id = :campaign AND a.kind IN (:kind, :refund){only} GROUP BY 1"
         ),
-        {"campaign": campaign_id, "kind": goal.measure, **({"currency": goal.currency} if goal.currency else {})},
-    )
+        {
+            "campaign": campaign_id, "kind": goal.measure, "refund": refund,
+            **({"currency": goal.currency} if goal.currency else {}),
+        },
+    )  # fmt: skip
     return progress_of(goal, {row.place: Count(row.people, int(row.amount or 0)) for row in rows})
+
+
+async def recent_progress(
+    store: Store, connection: AsyncConnection, campaign_id: int, goal: Goal, *, now: datetime
+) -> Progress:
+    """How far a goal was at most two seconds ago, for those who only show it."""
+    return await _progress.get(store, campaign_id, lambda: read_progress(connection, campaign_id, goal), now=now)
 
 
 async def peace_in(connection: AsyncConnection, campaign: CampaignRow, ask: Ask) -> Peace:

@@ -11,6 +11,7 @@ import logging
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -111,15 +112,13 @@ async def watch_campaigns(runtime: Runtime, *, now: datetime) -> int:
     stopped = 0
     for one in running:
         if one.stopped_in is not None and one.stopped_in < one.epoch and one.baseline is None:
-            await runtime.store.transact(lambda connection, one=one: write_baseline(connection, one))  # type: ignore[misc]
+            await runtime.store.transact(partial(write_baseline, one=one))
             continue
         baseline = one.baseline or {}
         counts = {watch: count.since(baseline.get(str(watch), Count())) for watch, count in one.counts.items()}
         finding = find(counts, runtime.policy.guard.limits, watches=len(Matter) * len(runtime.channels) + 1)
         if finding is not None:
-            await runtime.store.transact(
-                lambda connection, one=one: write_stop(connection, one.id, one.epoch, now=now)  # type: ignore[misc]
-            )
+            await runtime.store.transact(partial(write_stop, campaign_id=one.id, epoch=one.epoch, now=now))
             await stop(runtime, one.id, finding.sentence, now=now)
             stopped += 1
     return stopped

@@ -1,7 +1,8 @@
 """Count what an ask would do to a large audience: the very decisions of routing, each asked once for all who are alike.
 
-Routing looks at few things of a member. Members who are alike in all of them get the same verdict, so it is asked for
-the first and remembered (`router.alike`).
+Routing looks at few things of a member (`router.store.profiles`). Members who are alike in all of them get the same
+verdict, so it is asked for the first and remembered; ``tests/store/test_preview.py`` compares with asking for each.
+Only those who see what becomes of others, in a household or at a shared address, are looked at one after the other.
 """
 
 from __future__ import annotations
@@ -9,35 +10,46 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from router.alike import Likeness, address_of, member_of
 from router.core import budget, consent, purse
 from router.core.ask import Ask
 from router.core.consent import Allow
-from router.core.model import Reason
+from router.core.lot import is_held_out, variant_of
+from router.core.model import AskKind, Member, Purpose, Reason
+from router.core.purse_patterns import split
 from router.core.routing import Deliver, House, Plan, recipient_of, route
 from router.core.surge import Ways
 from router.letters import Writer
 from router.runtime import Runtime
+from router.store.debts import who_is_owed
 from router.store.people import who_said_yes
 from router.store.profiles import (
-    read_profiles,
+    KIND,
+    LOCALE,
+    Crowd,
+    Telling,
+    read_crowds,
+    read_person,
     read_slots,
+    read_whole_person,
     shared_hashes,
 )
 from router.store.tables import from_ms, to_ms
 from router.weighing import Weights, unsent_letter
 
-RANGE = 1_000
-"""Member numbers that are read at a time."""
-
 _MOST_KEPT = 50_000
 """Verdicts that are remembered at a time."""
+
+
+SAID_YES, OWED, HELD_OUT, SECOND = 1, 2, 4, 8
+"""What may be known of a member beside the profile: marks, added up."""
+
+_Key = tuple[tuple[Any, ...], str, str, int]
+"""(profile, addresses, slots, marks): the same for people who are alike and whose words are as long as one another."""
 
 
 @dataclass(slots=True, eq=False)
@@ -59,15 +71,28 @@ class Fate:
 class Headcount:
     """The counts of one ask over the audience that `read` goes through."""
 
-    def __init__(self, runtime: Runtime, ask: Ask, plan: Plan, house: House, now: datetime, *, ways: bool) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        ask: Ask,
+        plan: Plan,
+        house: House,
+        now: datetime,
+        *,
+        ways: bool,
+        campaign: int = 0,
+        owed: Sequence[int] = (),
+    ) -> None:
         self._runtime = runtime
         self._ask = ask
         self._plan = plan
         self._house = house
         self._now = now
         self._all_ways = ways
-        self._likeness = Likeness(plan, house, now)
-        self._weights = Weights(runtime, ask, now)
+        self._campaign = campaign
+        self._owed = owed
+        self._telling = _telling(plan, house, now)
+        self._weights = Weights(runtime, ask, self._telling, now)
         self._known: dict[Any, Fate] = {}
         self._taken: set[str] = set()
         self._shared: dict[int, str] = {}
@@ -103,54 +128,112 @@ class Headcount:
     async def read(self, connection: AsyncConnection, where: Any) -> None:
         """Count the members that `where` lets in."""
         shared = await shared_hashes(connection)
-        first, last = (await connection.execute(text("SELECT min(id), max(id) FROM member"))).one()
-        for low in range(first or 0, (last or -1) + 1, RANGE):
-            people, addresses = await read_profiles(
-                connection, where, first=low, last=low + RANGE - 1, also=self._weights.columns,
-                telling=self._likeness.telling,
-            )  # fmt: skip
+        acted_on = self._ask.about if self._ask.kind is AskKind.REPORT_BACK else None
+        words = self._weights.columns
+        async for crowd in read_crowds(connection, where, self._telling, words, acted_on=acted_on):
             slots: Mapping[int, str] = {}
-            yes: set[int] = set()
-            if people and not self._plan.kind.is_service:
-                slots = await read_slots(connection, {row[1] or row[0] for row in people})
-            if people and self._plan.budget.thread is not None:
-                yes = await who_said_yes(connection, list(addresses), self._plan.budget.thread.campaign)
-            for row in people:
-                self._count(row, addresses[row[0]], slots.get(row[1] or row[0], "[]"), row[0] in yes, shared)
+            if not self._plan.kind.is_service:
+                slots = await read_slots(connection, [household or number for number, household, _ in crowd.people])
+            marks = await self._marks(connection, [number for number, _, _ in crowd.people])
+            await self._count(connection, crowd, slots, marks, shared)
 
-    def _count(self, row: Any, addresses: Sequence[Any], slots: str, said_yes: bool, shared: set[str]) -> None:
-        household = row[1]
-        if household is not None:  # its members see one another's slots
-            slots = self._shared.get(household, slots)
-        like = self._likeness.of(row, addresses, slots, said_yes)
+    async def _marks(self, connection: AsyncConnection, ids: Sequence[int]) -> Mapping[int, int]:
+        """What is known of each of these beside the profile, where anything is."""
+        found: Counter[int] = Counter()
+        if self._plan.budget.thread is not None:
+            yes = await who_said_yes(connection, ids, self._plan.budget.thread.campaign)
+            found.update(dict.fromkeys(yes, SAID_YES))
+        if self._owed:
+            found.update(dict.fromkeys(await who_is_owed(connection, ids, self._owed), OWED))
+        key = self._runtime.key
+        if self._ask.hold_out:
+            year, share = self._plan.earliest.year, self._runtime.policy.hold_out.share
+            found.update({number: HELD_OUT for number in ids if is_held_out(key, number, year, share)})
+        if self._ask.second:
+            found.update({number: SECOND for number in ids if variant_of(key, self._campaign, number)})
+        return found
+
+    async def _count(
+        self,
+        connection: AsyncConnection,
+        crowd: Crowd,
+        slots: Mapping[int, str],
+        marks: Mapping[int, int],
+        shared: Mapping[int, Sequence[str]],
+    ) -> None:
+        keys: list[_Key] = []
+        seen: dict[str, tuple[_Key, int]] = {}
+        for number, household, profile in crowd.people:
+            key = profile, crowd.addresses.get(number, ""), slots.get(household or number, ""), marks.get(number, 0)
+            if household is None and number not in shared:
+                keys.append(key)
+            else:
+                self._count_one(key, household, shared.get(number), seen)
+        for key, many in Counter(keys).items():
+            self._add(self._fate(key), key, many, seen)
+        for channel, (key, place) in seen.items():
+            alike = (n for n, _, profile in crowd.people if profile == key[0] and crowd.addresses.get(n) == key[1])
+            text = await self._sample(connection, next(alike), channel, place)
+            if text is not None:
+                self.samples[channel] = text
+
+    def _count_one(
+        self, key: _Key, household: int | None, hashes: Sequence[str] | None, seen: dict[str, tuple[_Key, int]]
+    ) -> None:
+        """Count somebody who sees what became of others: an address, or a household's slots, may be taken."""
+        if household is not None:
+            key = key[0], key[1], self._shared.get(household, key[2]), key[3]
+        fate = self._fate(key)
+        if self._objection(fate, key) is None:
+            if hashes is not None:
+                if hashes[fate.place] in self._taken:
+                    self.held[Reason.DUPLICATE] += 1
+                    return
+                self._taken.add(hashes[fate.place])
+            if household is not None and not self._plan.kind.is_service:
+                self._shared[household] = self._booked(key, fate)
+        self._add(fate, key, 1, seen)
+
+    def _add(self, fate: Fate, key: _Key, many: int, seen: dict[str, tuple[_Key, int]]) -> None:
+        """Count `many` who are alike; `seen` gets one of them for each channel of which there is no sample yet."""
+        reason = self._objection(fate, key)
+        if reason is not None:
+            self.held[reason] += many
+            return
+        channel = fate.ways[0][0]
+        if channel not in self.samples and channel not in seen:
+            seen[channel] = key, fate.place
+        fate.people[self._weights.of(key[0], channel, int(key[3] & SECOND > 0))] += many
+
+    def _objection(self, fate: Fate, key: _Key) -> Reason | None:
+        """Why nothing is sent to them, in the order in which routing asks."""
+        profile, _, _, marks = key
+        if fate.reason is not None or not marks:
+            return fate.reason
+        if marks & OWED:
+            return Reason.REPORT_OWED
+        return Reason.HELD_OUT if marks & HELD_OUT and profile[KIND] != "group" else None
+
+    def _fate(self, key: _Key) -> Fate:
+        profile, addresses, slots, marks = key
+        like = profile[:LOCALE], addresses, slots, marks & SAID_YES
         fate = self._known.get(like)
         if fate is None:
-            fate = self._decide(row, addresses, slots, said_yes)
+            fate = self._decide(self._person(key))
             if len(self._known) >= _MOST_KEPT:
                 self._known.clear()
             self._known[like] = fate
-        if fate.reason is not None:
-            self.held[fate.reason] += 1
-            return
-        chosen = addresses[fate.place]
-        if chosen[2] in shared:
-            if chosen[2] in self._taken:
-                self.held[Reason.DUPLICATE] += 1
-                return
-            self._taken.add(chosen[2])
-        if household is not None:
-            self._shared[household] = self._booked(row, slots, said_yes, fate)
-        channel = chosen[5]
-        if channel not in self.samples:
-            self.samples[channel] = self._sample(row, chosen)
-        fate.people[self._weights.of(row, channel)] += 1
+        return fate
 
-    def _decide(self, row: Any, addresses: Sequence[Any], slots: str, said_yes: bool) -> Fate:
-        person = member_of(row, addresses, slots, said_yes)
+    def _person(self, key: _Key) -> Member:
+        profile, addresses, slots, marks = key
+        return read_person(profile, addresses, slots, bool(marks & SAID_YES), self._telling)
+
+    def _decide(self, person: Member) -> Fate:
         verdict = route(person, self._plan, self._house, now=self._now)
         if not isinstance(verdict, Deliver):
             return self._one(verdict.reason)
-        place = next(place for place, address in enumerate(person.addresses) if address is verdict.address)
+        place = verdict.address.id
         ways = [(verdict.address.channel, to_ms(verdict.not_before))]
         also = tuple(address.channel for address in verdict.also)
         tried = {address.id for address in person.addresses if address.channel in (ways[0][0], *also)}
@@ -166,11 +249,9 @@ class Headcount:
     def _one(self, reason: Reason | None, place: int = 0, ways: Ways = (), also: tuple[str, ...] = ()) -> Fate:
         return self.fates.setdefault((reason, place, ways, also), Fate(reason, place, ways, also))
 
-    def _booked(self, row: Any, slots: str, said_yes: bool, fate: Fate) -> str:
+    def _booked(self, key: _Key, fate: Fate) -> str:
         """A household's slots with this ask in them."""
-        if self._plan.kind.is_service:
-            return slots
-        person = member_of(row, (), slots, said_yes)
+        person = self._person(key)
         channel, at = fate.ways[0]
         booked = budget.book(
             person.purse,
@@ -182,12 +263,25 @@ class Headcount:
             now=self._now,
             recipient=recipient_of(person, self._house, self._now),
         )
-        return purse.encode(booked)
+        return split(purse.encode(booked))[0]
 
-    def _sample(self, row: Any, chosen: Any) -> str:
-        person = member_of(row, (), "[]", False)
-        address = address_of(chosen)
-        allow = consent.check(address)
-        assert isinstance(allow, Allow), "routing allowed it a moment ago"
-        writer = Writer(self._runtime, self._ask, self._runtime.specs[address.channel], campaign_id=0)
+    async def _sample(self, connection: AsyncConnection, number: int, channel: str, place: int) -> str | None:
+        """The message as this member would read it; None where that changed just now."""
+        person = await read_whole_person(connection, number)
+        allow = consent.check(person.addresses[place]) if person and len(person.addresses) > place else None
+        if person is None or not isinstance(allow, Allow) or allow.address.channel != channel:
+            return None
+        writer = Writer(self._runtime, self._ask, self._runtime.specs[channel], campaign_id=0)
         return writer.write(unsent_letter(self._now, person, allow), self._now).text
+
+
+def _telling(plan: Plan, house: House, now: datetime) -> Telling:
+    """What of a member `core.routing.route` looks at with this plan."""
+    spans = [*plan.windows.values(), plan.replied_within]
+    return Telling(
+        now=to_ms(now),
+        joined_since=to_ms(now - timedelta(milliseconds=house.budget.newcomer_ms)),
+        by_area=plan.purpose is not Purpose.GENERAL,
+        barred={**dict.fromkeys(plan.windows, ()), **plan.barred},
+        wrote_since=to_ms(now - max(spans)),
+    )

@@ -106,7 +106,7 @@ async def queue_hops(
             )  # fmt: skip
         first, last = queued[some[0].after], queued[some[-1].after]
         batches.append(
-            (next(fresh), campaign.month, campaign.id, channel, account, lane, 0, first, last, True, at, 0, 0)
+            (next(fresh), campaign.month, campaign.id, channel, account, lane, 0, first, last, True, at, 0, 0, False)
         )
         moves.add(campaign.id, channel, DeliveryStatus.QUEUED, n=len(some))
     await insert_rows(connection, delivery, _COLUMNS, deliveries)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from router.answering import Saying
 from router.core import consent
 from router.core.ask import Ask
 from router.core.attention import Dial
 from router.core.consent import Allow
 from router.core.model import AskKind, CampaignStatus, DeliveryRef, DeliveryStatus, Purpose, Reason
+from router.core.own_part import part_of
 from router.core.postcodes import area_of_postcode
 from router.core.quiet_hours import Window
+from router.goals import recent_progress
 from router.letters import Claim, Letter, Writer, Writers
 from router.outcomes import Outcome, ids_needed, record
 from router.runtime import Runtime
@@ -23,6 +27,7 @@ from router.stops import Queued, cancel_rows
 from router.store.batches import Waiting, mark_sending, read_waiting, renew
 from router.store.bulk import in_numbers, numbers
 from router.store.campaigns import CampaignRow, lock_campaign
+from router.store.debts import what_they_did
 from router.store.tables import from_ms, to_ms
 from router.store.tallies import Moves
 
@@ -52,7 +57,7 @@ async def write_intent(runtime: Runtime, writers: Writers, work: Work) -> bool:
         work.letters, work.refusal = [], ""
         moves = Moves()
         batch = work.claim.batch
-        campaign = await lock_campaign(connection, batch.campaign_id)
+        campaign = await lock_campaign(connection, batch.campaign_id, in_turn=True)
         ours = campaign is not None and await renew(connection, batch)
         if work.previous is not None and work.done:
             await record(runtime, connection, work.previous, work.done, ids, moves, now=work.now)
@@ -81,11 +86,16 @@ async def _claim(
         await _dispose(connection, work, rows, Reason.EXPIRED, moves, to=DeliveryStatus.EXPIRED)
         return
     work.writer = await writers.get(connection, campaign.id, campaign.text_version, batch.channel)
-    replies = await _reply_texts(connection, work, rows) if campaign.kind is AskKind.REPLY else {}
+    if work.writer.shows_total and (goal := work.writer.ask.goal):
+        progress = await recent_progress(runtime.store, connection, campaign.id, goal, now=now)
+        work.writer.know_total(progress.reached)
+    own = await _own_words(connection, work, rows) if campaign.kind is AskKind.REPLY else {}
+    if campaign.kind is AskKind.REPORT_BACK:
+        rows = await _with_their_part(connection, work.writer, rows)
     late: dict[datetime, list[Waiting]] = {}
     gone: dict[Reason, list[Waiting]] = {}
     for row in rows:
-        verdict = _look(runtime, campaign, work.writer.ask, row, replies.get(row.id), now)
+        verdict = _look(runtime, campaign, work.writer.ask, row, own.get(row.id), now)
         if isinstance(verdict, Letter):
             work.letters.append(verdict)
         elif isinstance(verdict, datetime):
@@ -107,20 +117,32 @@ async def _claim(
     moves.add(batch.campaign_id, batch.channel, DeliveryStatus.SENDING, n=len(ids))
 
 
+class _Own(NamedTuple):
+    """Words of its own that a row has."""
+
+    text: str
+    asked_at: datetime
+    saying: Saying
+    until: datetime | None
+
+
 def _look(
-    runtime: Runtime, campaign: CampaignRow, ask: Ask, row: Waiting, reply: tuple[str, datetime] | None, now: datetime
+    runtime: Runtime, campaign: CampaignRow, ask: Ask, row: Waiting, own: _Own | None, now: datetime
 ) -> Letter | datetime | Reason:
     """May this row leave now? A letter; else the moment when it may; else why it must not leave at all."""
-    expires_at = campaign.expires_at
-    if reply is not None:
-        allowed = consent.check_reply(row.address, asked_at=reply[1], now=now)
+    expires_at = campaign.expires_at if own is None else own.until
+    if expires_at is not None and now >= expires_at:
+        return Reason.EXPIRED
+    if own is not None and own.saying is not Saying.SERVICE:
+        allowed = _may_answer(own, row, now)
         until = now + consent.CONFIRMATION_WINDOW
     else:
         allowed = consent.check(row.address, erased=row.member.erased)
         window = _window(runtime, ask, row, now)
         later = _wish(ask, row, now, expires_at) or (window.opens_at if window.opens_at > now else None)
         if isinstance(allowed, Allow) and later is not None:
-            return later
+            useless = expires_at is not None and isinstance(later, datetime) and later >= expires_at
+            return Reason.EXPIRED if useless else later
         until = window.closes_at
     if not isinstance(allowed, Allow):
         return allowed
@@ -136,8 +158,19 @@ def _look(
         valid_seconds=max(1, int((until - now).total_seconds())),
         expires_at=expires_at,
         variant=row.variant,
-        text=reply[0] if reply else None,
+        text=own.text if own else None,
     )
+
+
+def _may_answer(own: _Own, row: Waiting, now: datetime) -> Allow | Reason:
+    """Whether words in a conversation may go out."""
+    match own.saying:
+        case Saying.CONFIRM:
+            return consent.check_confirmation(row.address)
+        case Saying.PERSON:
+            return consent.check_conversation(row.address, now=now)
+        case _:
+            return consent.check_reply(row.address, asked_at=own.asked_at, now=now)
 
 
 def _wish(ask: Ask, row: Waiting, now: datetime, expires_at: datetime | None) -> datetime | Reason | None:
@@ -197,12 +230,24 @@ async def _put_off(connection: AsyncConnection, work: Work, rows: list[Waiting],
     )
 
 
-async def _reply_texts(connection: AsyncConnection, work: Work, rows: list[Waiting]) -> dict[int, tuple[str, datetime]]:
+async def _with_their_part(connection: AsyncConnection, writer: Writer, rows: list[Waiting]) -> list[Waiting]:
+    """Each member of a report-back with what they did themselves."""
+    done = await what_they_did(connection, [row.member.id for row in rows], writer.ask.about or 0)
+    parts = {row.id: part_of(done.get(row.member.id, ()), others=writer.acted - 1) for row in rows}
+    return [replace(row, member=replace(row.member, part=parts[row.id])) for row in rows]
+
+
+async def _own_words(connection: AsyncConnection, work: Work, rows: list[Waiting]) -> dict[int, _Own]:
     found = await connection.execute(
         text(
-            "SELECT delivery_id, text, asked_at FROM reply_text WHERE month = :month"
+            "SELECT delivery_id, text, asked_at, kind, until FROM reply_text WHERE month = :month"
             f" AND delivery_id {in_numbers(connection, 'ids')}"
         ),
         {"month": work.claim.batch.month, "ids": numbers(connection, [row.id for row in rows])},
     )
-    return {row.delivery_id: (row.text, from_ms(row.asked_at)) for row in found}
+    return {
+        row.delivery_id: _Own(
+            row.text, from_ms(row.asked_at), Saying(row.kind), None if row.until is None else from_ms(row.until)
+        )
+        for row in found
+    }

@@ -19,13 +19,17 @@ from router.comparison import check_hold_out
 from router.core.ask import Ask
 from router.core.errors import NotAllowed, NotFound
 from router.core.model import CampaignStatus
+from router.core.outgoing import Kind
 from router.core.staging import first, shares_of
 from router.fanout import cut_ranges
 from router.runtime import Runtime
 from router.steps import take_step, wrong_state
 from router.store.campaigns import CampaignRow, lock_campaign, move_campaign, read_ask
+from router.store.debts import settle
+from router.store.hooks import tell_hooks
 from router.store.notices import notify
 from router.store.tables import campaign, route_range, to_ms
+from router.store.tallies import read_tally
 from router.views import CampaignView
 
 _S = CampaignStatus
@@ -171,14 +175,26 @@ async def finish_done_campaigns(runtime: Runtime, *, now: datetime) -> int:
     async def work(connection: AsyncConnection) -> int:
         result = await connection.execute(
             text(
-                "UPDATE campaign SET status = 'finished', finished_at = :now"
+                "UPDATE campaign SET finished_at = :now,"
+                " status = CASE WHEN reported_at IS NULL THEN 'finished' ELSE 'reported' END"
                 " WHERE status = 'running' AND kind <> 'reply' AND NOT EXISTS"
                 " (SELECT 1 FROM route_range r WHERE r.campaign_id = campaign.id AND r.routed_at IS NULL)"
                 " AND NOT EXISTS (SELECT 1 FROM batch b WHERE b.campaign_id = campaign.id AND b.open)"
+                " RETURNING id, title"
             ),
             {"now": to_ms(now)},
         )
-        return result.rowcount
+        finished = result.all()
+        if finished:
+            await settle(connection, now=now)
+        for row in finished:
+            stands = [
+                {"channel": channel, "status": status, "reason": reason, "count": count}
+                for channel, status, reason, count in await read_tally(connection, row.id)
+            ]
+            told = {"campaign": {"id": row.id, "title": row.title}, "deliveries": stands}
+            await tell_hooks(connection, Kind.SUMMARY, told, now=now)
+        return len(finished)
 
     return await runtime.store.transact(work)
 

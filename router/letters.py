@@ -13,12 +13,13 @@ from router.core.channel import Button, ChannelSpec, OutboundMessage, Picture, T
 from router.core.consent import Allow
 from router.core.content import BUTTON, Renderer
 from router.core.links import action_token, unsubscribe_token
-from router.core.model import DeliveryRef, Member
+from router.core.model import AskKind, DeliveryRef, Member
 from router.core.waterfall import wait_on
 from router.messages import load_message_templates
 from router.runtime import Runtime
 from router.store.batches import Batch
 from router.store.campaigns import read_ask
+from router.store.debts import count_acted
 from router.store.spendings import Booked
 
 _KEPT_RENDERERS = 50
@@ -58,13 +59,18 @@ class Claim:
 class Writer:
     """Puts the letters of one version of one campaign into words for one channel."""
 
-    def __init__(self, runtime: Runtime, ask: Ask, spec: ChannelSpec, *, campaign_id: int) -> None:
+    def __init__(self, runtime: Runtime, ask: Ask, spec: ChannelSpec, *, campaign_id: int, acted: int = 0) -> None:
         self.ask = ask
+        self.acted = acted
+        """For a report-back: how many acted on what it is about."""
         self._renderer = renderer_of(runtime, ask)
+        self.shows_total = self._renderer.shows_total
+        """Whether `know_total` must be told how far the goal is."""
         self._spec = spec
         self._key = runtime.key
         self._base = runtime.settings.public_url.rstrip("/")
         self._has_link = bool(ask.link)
+        self._organization = runtime.settings.organization
         self._picture = (
             Picture(url=ask.picture.url, alt=ask.picture.alt) if ask.picture is not None and spec.media else None
         )
@@ -73,6 +79,10 @@ class Writer:
         self._topic = f"ask{campaign_id}"
         wait = wait_on(ask, spec.name, runtime.policy.waits)
         self._wait_seconds = None if wait is None else int(wait.total_seconds())
+
+    def know_total(self, reached: int) -> None:
+        """The ask's goal is so far now, in people or in whole units of its currency."""
+        self._renderer.reached = reached
 
     def write(self, letter: Letter, now: datetime, *, sender: str = "") -> OutboundMessage:
         """The message as it leaves; `sender` is which of the adapter's `senders` it leaves from."""
@@ -116,6 +126,7 @@ class Writer:
             allow=letter.allow,
             delivery=letter.ref,
             text=text,
+            subject=self._organization if self._spec.subject else "",
             locale=letter.member.locale,
             in_window=_in_window(letter, self._spec, now),
             is_ask=False,
@@ -170,7 +181,9 @@ class Writers:
         writer = self._kept.get(key)
         if writer is None:
             ask = await read_ask(connection, campaign_id, version)
-            writer = Writer(self._runtime, ask, self._runtime.specs[channel], campaign_id=campaign_id)
+            is_report = ask.kind is AskKind.REPORT_BACK and ask.about is not None
+            acted = await count_acted(connection, ask.about or 0) if is_report else 0
+            writer = Writer(self._runtime, ask, self._runtime.specs[channel], campaign_id=campaign_id, acted=acted)
             self._kept[key] = writer
             while len(self._kept) > _KEPT_RENDERERS:
                 self._kept.popitem(last=False)

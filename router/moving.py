@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -89,7 +89,7 @@ class Move:
             return 0
         moves = Moves()
         await self._withdraw(connection, [row.id for row, _ in chosen], moves)
-        rows = await self._queue(connection, people, chosen, costs=costs)
+        rows = await self._queue(connection, chosen, costs=costs)
         if costs:
             changed = {}
             for row, verdict in chosen:
@@ -165,7 +165,6 @@ class Move:
     async def _queue(
         self,
         connection: AsyncConnection,
-        people: Mapping[int, Member],
         chosen: list[tuple[Any, Deliver]],
         *,
         costs: bool,
@@ -181,9 +180,12 @@ class Move:
             stages=lambda count: [stage] * count,
             variant=lambda member: variant_of(key, campaign.id, member) if has_second else 0,
             hop=1,
+            paced=self._prepared.ask.paced,
         )
         for row, verdict in reversed(chosen):
-            rows.send(people[row.member_id], verdict)
+            first = verdict.address
+            target = first.channel, first.account, first.id
+            rows.send(row.member_id, to_ms(verdict.not_before), verdict.trace, target)
         rows.number()
         await insert_rows(connection, delivery, DELIVERY_COLUMNS, rows.deliveries)
         await insert_rows(connection, batch, BATCH_COLUMNS, rows.batches)

@@ -5,9 +5,10 @@ While its audience is routed, `Room` counts what still fits. What then turns out
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,6 +22,8 @@ from router.plans import Route
 from router.runtime import Runtime
 from router.store.engine import Store
 from router.store.tables import to_ms
+
+V = TypeVar("V")
 
 _FRESH = timedelta(seconds=1)
 """A room is counted anew after so long; in between it counts what it lets through itself."""
@@ -38,11 +41,16 @@ class Room:
 
         Where they have none, they keep the channel that they would have had, at the end of its queue.
         """
-        full = self._full
+        return self.settle(lambda full: route(member, plan, house, now=now, full=full), lambda verdict: verdict)
+
+    def settle(self, decide: Callable[[Set[str]], V], verdict_of: Callable[[V], Deliver | Hold]) -> V:
+        """What `decide` says, given the channels that are full, until it names none that cannot take one more."""
+        full: Set[str] = self._full
         while True:
-            verdict = route(member, plan, house, now=now, full=full)
+            found = decide(full)
+            verdict = verdict_of(found)
             if not isinstance(verdict, Deliver) or not self._loads:
-                return verdict
+                return found
             channel, at = verdict.address.channel, minute_of(verdict.not_before)
             load = self._loads.get(channel)
             is_late = load is not None and not load.take(at)
@@ -54,7 +62,7 @@ class Room:
             for other in verdict.also:
                 if (beside := self._loads.get(other.channel)) is not None and not beside.take(at):
                     beside.squeeze(at)
-            return verdict
+            return found
 
     def move(
         self, member: Member, plan: Plan, house: House, channel: str, without: set[int], *, now: datetime

@@ -11,8 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.channel import Inbound
 from router.core.model import DeliveryRef
+from router.core.outgoing import Kind
 from router.runtime import Runtime
 from router.stops import covered, suppress
+from router.store.hooks import tell_hooks
 from router.store.tables import address, consent
 from router.store.tallies import Moves
 
@@ -79,6 +81,30 @@ async def grant_consent(
     await _consent(connection, hash_, [channel], owners, ids, "granted", f"reply by {channel}", event.text, now)
 
 
+async def agree(
+    connection: AsyncConnection,
+    hash_: str,
+    channel: str,
+    owners: Sequence[Owner],
+    ids: Iterator[int],
+    *,
+    source: str,
+    wording: str,
+    now: datetime,
+) -> None:
+    """Its owners agreed to hear from us there, in these words. A suppression stays: only START lifts it."""
+    await _consent(connection, hash_, [channel], owners, ids, "granted", source, wording, now)
+
+
+async def is_silenced(connection: AsyncConnection, hash_: str, channel: str) -> bool:
+    """Whether somebody said STOP there."""
+    found = await connection.scalar(
+        text("SELECT 1 FROM suppression WHERE address_hash = :hash AND channel = :channel"),
+        {"hash": hash_, "channel": channel},
+    )
+    return found is not None
+
+
 async def _consent(
     connection: AsyncConnection,
     hash_: str,
@@ -90,8 +116,11 @@ async def _consent(
     wording: str,
     now: datetime,
 ) -> None:
-    """Append the consent rows and bring the addresses' present state along."""
+    """Append the consent rows, bring the addresses' present state along, and tell other systems."""
+    kind = Kind.OPT_OUT if state == "revoked" else Kind.OPT_IN
     for owner in owners:
+        told = {"channels": list(channels), "source": source[:400]}
+        await tell_hooks(connection, kind, told, member_id=owner.member_id, now=now)
         await connection.execute(
             insert(consent).values(
                 id=next(ids),

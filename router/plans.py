@@ -20,6 +20,7 @@ from router.goals import peace_in
 from router.runtime import Runtime
 from router.store.audience import audience_of
 from router.store.campaigns import CampaignRow, lock_campaign, read_ask
+from router.store.debts import is_overridden, overdue_campaigns
 
 _MOST_UNITS = 3
 """Segments that a text rarely exceeds."""
@@ -40,6 +41,8 @@ class Route:
     """Not everybody may be reached, so that it matters who is asked first."""
     peace: Peace = NOBODY
     """Who is left in peace because a goal was met."""
+    owed: tuple[int, ...] = ()
+    """Campaigns whose people are not asked for anything new before they were told what came of those."""
     most: int = 1_000
     """At most so many member numbers at one turn."""
 
@@ -67,6 +70,7 @@ async def prepare(runtime: Runtime, connection: AsyncConnection, campaign: Campa
         shares=shares_of(runtime.policy.guard, ask, campaign.recipients, campaign.starts_at),
         scarce=_is_scarce(runtime, ask, campaign, plan.channels),
         peace=await peace_in(connection, campaign, ask),
+        owed=await owed_by(connection, ask, campaign.id, now=runtime.clock()),
     )
 
 
@@ -79,6 +83,14 @@ def _is_scarce(runtime: Runtime, ask: Ask, campaign: CampaignRow, channels: Set[
     seconds = (ask.deadline - campaign.starts_at).total_seconds()
     slowest = min((rate for name in channels if (rate := runtime.rules_of(name).rate)), default=math.inf)
     return not campaign.recipients or campaign.recipients * _MOST_UNITS > slowest * seconds
+
+
+async def owed_by(connection: AsyncConnection, ask: Ask, campaign_id: int, *, now: datetime) -> tuple[int, ...]:
+    """The overdue report-backs that stand in the way of an ask: none for what is urgent, owed or a next step."""
+    if ask.kind.is_service or ask.is_urgent or ask.purpose.is_owed or ask.follows is not None or ask.asks_permission:
+        return ()
+    overdue = tuple(number for number in await overdue_campaigns(connection, now=now) if number != campaign_id)
+    return () if overdue and await is_overridden(connection, campaign_id) else overdue
 
 
 async def thread_of(connection: AsyncConnection, ask: Ask) -> Thread | None:
@@ -156,4 +168,4 @@ def lane_of(ask: Ask) -> Lane:
     """Which queue an ask waits in."""
     if ask.kind is AskKind.REPLY:
         return Lane.REPLY
-    return Lane.URGENT if ask.is_urgent or ask.kind.is_service else Lane.NORMAL
+    return Lane.URGENT if ask.is_urgent or ask.kind.is_pressing else Lane.NORMAL

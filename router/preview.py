@@ -9,13 +9,14 @@ from datetime import datetime, timedelta
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import text
 
+from router.community.debts import debt_warning
 from router.core import consent
 from router.core.address import address_hash, mask, normalise
 from router.core.ask import Ask
 from router.core.consent import Allow
 from router.core.content import sample_member
 from router.core.errors import NotAllowed, NotFound
-from router.core.model import Address, ConsentState
+from router.core.model import Address, ConsentState, Reason
 from router.core.surge import Pipe
 from router.core.tone import ToneFinding, find_tone
 from router.headcount import Headcount
@@ -23,8 +24,9 @@ from router.launch import expiry_of
 from router.letters import Writer
 from router.outlook import Surge, surge_of
 from router.pipes import read_pipes, weights_of
-from router.plans import house_of, lane_of, plan_of, thread_of
+from router.plans import house_of, lane_of, owed_by, plan_of, thread_of
 from router.runtime import Runtime
+from router.smoothing import forecast_pace
 from router.store.audience import audience_of
 from router.store.campaigns import lock_campaign, read_ask
 from router.store.tables import to_ms
@@ -53,9 +55,13 @@ class Preview(BaseModel):
     """currency → price of it all."""
     seconds: float
     """How long the sending takes at the present rates, quiet hours apart."""
+    pace: str
+    """Where it goes out only as fast as the inbox can bear: how fast that is; "" otherwise."""
     finishes_at: datetime
     samples: dict[str, str]
     """channel → the message as a first member would read it."""
+    debt: str
+    """Where people are left out because they are owed a report-back: by what, and what to do; "" otherwise."""
     surge: Surge | None
     """Whether it can be done before the ask's deadline; None where it has none."""
     tone: list[ToneFinding]
@@ -68,29 +74,44 @@ async def preview_campaign(runtime: Runtime, campaign_id: int, *, now: datetime)
         if await lock_campaign(connection, campaign_id) is None:
             raise NotFound(f"there is no campaign {campaign_id}")
         ask = await read_ask(connection, campaign_id)
-    return await preview_ask(runtime, ask, now=now)
+    return await preview_ask(runtime, ask, campaign_id=campaign_id, now=now)
 
 
-async def preview_ask(runtime: Runtime, ask: Ask, *, now: datetime) -> Preview:
-    """A dry run of an ask that need not be saved."""
+async def preview_ask(runtime: Runtime, ask: Ask, *, campaign_id: int = 0, now: datetime) -> Preview:
+    """A dry run of an ask that need not be saved; `campaign_id` where it is."""
     starts_at = max(now, ask.starts_at or now)
     async with runtime.store.read() as connection:
         thread = await thread_of(connection, ask)
+        owed = await owed_by(connection, ask, campaign_id, now=now)
+    # A transaction of its own: the followed campaign's row is not held meanwhile, so that it can be paused.
+    async with runtime.store.read() as connection:
         plan = plan_of(
             runtime, ask, 0, earliest=starts_at, expires_at=expiry_of(runtime, ask, starts_at), thread=thread
         )
-        count = Headcount(runtime, ask, plan, house_of(runtime), now, ways=ask.deadline is not None)
+        count = Headcount(
+            runtime, ask, plan, house_of(runtime), now, ways=ask.deadline is not None, campaign=campaign_id, owed=owed
+        )
         await count.read(connection, audience_of(ask, dialect=runtime.store.dialect))
         weights = weights_of(runtime, ask, plan.channels) | count.weights
         pipes = await read_pipes(
             runtime, connection, plan.channels | plan.group_channels, lane=lane_of(ask), weights=weights,
             now=starts_at, due=ask.deadline or expiry_of(runtime, ask, starts_at),
         )  # fmt: skip
-    return _preview(runtime, ask, count, pipes, starts_at, now)
+        people = sum(fate.people.total() for fate in count.fates.values() if fate.reason is None)
+        pace = await forecast_pace(runtime, connection, ask, people)
+        debt = await debt_warning(connection, owed, count.held[Reason.REPORT_OWED], campaign_id)
+    return _preview(runtime, ask, count, pipes, pace, debt, starts_at, now)
 
 
 def _preview(
-    runtime: Runtime, ask: Ask, count: Headcount, pipes: Mapping[str, Pipe], starts_at: datetime, now: datetime
+    runtime: Runtime,
+    ask: Ask,
+    count: Headcount,
+    pipes: Mapping[str, Pipe],
+    pace: tuple[float, str],
+    debt: str,
+    starts_at: datetime,
+    now: datetime,
 ) -> Preview:
     by_channel: Counter[str] = Counter()
     by_locale: Counter[str] = Counter()
@@ -104,7 +125,7 @@ def _preview(
         for (locale, is_default, _), some in fate.people.items():
             by_locale[locale] += some
             default_text += some if is_default else 0
-    seconds = 0.0
+    seconds, paced = pace
     for channel, units in count.units.items():
         rules = runtime.rules_of(channel)
         cost[rules.currency] = cost.get(rules.currency, 0.0) + units * rules.price
@@ -121,9 +142,11 @@ def _preview(
         segments=segments,
         cost={currency: round(amount, 4) for currency, amount in cost.items()},
         seconds=round(seconds, 1),
+        pace=paced,
         finishes_at=now + timedelta(seconds=seconds),
         samples=count.samples,
         tone=tone_of(runtime, ask),
+        debt=debt,
         surge=surge_of(runtime, ask, count.fates.values(), pipes, starts_at=starts_at, now=now),
     )
 

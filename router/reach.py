@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy import text, update
@@ -11,7 +12,7 @@ from router.core.address import address_hash
 from router.core.model import Address, Reason
 from router.runtime import Runtime
 from router.stops import Queued, bury_address, cancel_rows
-from router.store.bulk import for_update
+from router.store.bulk import for_update, in_numbers, numbers
 from router.store.notices import notify
 from router.store.tables import address as addresses
 from router.store.tables import member, to_ms
@@ -88,6 +89,25 @@ async def note_unreachable(
         return
     if row.failing_since <= to_ms(now - timedelta(days=policy.dead_after_days)):
         await bury_address(connection, hash_, channel)
+
+
+async def note_reached(connection: AsyncConnection, reached: Mapping[int, datetime]) -> None:
+    """Something came through to these addresses at these moments: what had failed before then is forgotten."""
+    if not reached:
+        return
+    failing = await connection.execute(
+        text(
+            "SELECT id, hash, channel, failing_since FROM address"
+            f" WHERE id {in_numbers(connection, 'ids')} AND failures > 0 ORDER BY hash, channel"
+        ),
+        {"ids": numbers(connection, sorted(reached))},
+    )
+    for row in failing.all():
+        if row.failing_since is None or row.failing_since <= to_ms(reached[row.id]):
+            await connection.execute(
+                text("UPDATE address SET failures = 0, failing_since = NULL WHERE hash = :hash AND channel = :channel"),
+                {"hash": row.hash, "channel": row.channel},
+            )
 
 
 async def notify_unknown_code(connection: AsyncConnection, channel: str, code: str, *, now: datetime) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,11 +16,11 @@ from router.core.delivery import Next, advance, after_receipt
 from router.core.errors import FailureClass
 from router.core.model import DeliveryRef, DeliveryStatus, Lane, Reason
 from router.hops import IDS_PER_HOP, Failed, take_next_hop
-from router.reach import note_unreachable, notify_unknown_code
+from router.reach import note_reached, note_unreachable, notify_unknown_code
 from router.runtime import Runtime
 from router.senders import next_day
 from router.stops import bury_address, cancel_queued, suppress
-from router.store.budgets import refund
+from router.store.budgets import lock_people, refund
 from router.store.bulk import for_update, in_numbers, insert_new_rows, numbers
 from router.store.campaigns import lock_campaign
 from router.store.tables import parked_receipt, receipt, to_ms
@@ -51,9 +51,13 @@ async def apply_receipts(
     ids: range,
     moves: Moves,
     *,
+    senders: Collection[str] = (),
     now: datetime,
 ) -> list[tuple[int, bool]]:
     """Apply receipts in the order in which they came; those that match no delivery yet are parked.
+
+    `senders` are the hashes of addresses whose owners the same transaction has to do with later: they are locked here,
+    with those who get a refund.
 
     Returns, for each message whose end this was, its campaign and whether it was refused for its words.
     """
@@ -66,6 +70,7 @@ async def apply_receipts(
     evidence, strangers = [], []
     moved: dict[tuple[int, DeliveryStatus, Reason | None], list[int]] = defaultdict(list)
     failures: list[tuple[Any, Receipt, Next]] = []
+    reached: dict[int, datetime] = {}
     for one, ref in matched:
         row = rows.get(ref) if ref else None
         if ref is None or row is None:
@@ -88,6 +93,8 @@ async def apply_receipts(
         if to in (DeliveryStatus.DELIVERED, DeliveryStatus.FAILED):
             ended.append((row.campaign_id, one.receipt.failure is FailureClass.CONTENT))
         moved[ref.month, to, because].append(ref.id)
+        if to in (DeliveryStatus.DELIVERED, DeliveryStatus.READ) and row.address_id is not None:
+            reached[row.address_id] = max(one.receipt.at, reached.get(row.address_id, one.receipt.at))
         if step is not None:
             failures.append((row, one.receipt, step))
     for (month, to, because), numbers_ in moved.items():
@@ -95,6 +102,8 @@ async def apply_receipts(
     columns = ("month", "delivery_id", "event_id", "status", "code", "moved", "at")
     await insert_new_rows(connection, receipt, columns, evidence, returning="delivery_id")
     await _park(connection, strangers, now)
+    await lock_people(connection, [row.member_id for row, _, _ in failures], senders)
+    await note_reached(connection, reached)
     for row, what, step in failures:
         hop_ids, ids = ids[:IDS_PER_HOP], ids[IDS_PER_HOP:]
         await _follow_up(runtime, connection, row, what, step, hop_ids, moves, now)

@@ -11,6 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.answering import answer_back
 from router.binding import bind_address
+from router.community.dialogue import ANSWERS, converse, find_asked, offered
+from router.community.joining_answers import join_by_link, join_by_start, welcome_stranger
+from router.community.turn import Turn, read_dialog
 from router.core.address import address_hash
 from router.core.answers import ANSWERED, NO_CHANNEL, answer
 from router.core.channel import Inbound, OptOut
@@ -29,8 +32,9 @@ from router.store.bulk import insert_new_rows
 from router.store.tables import inbound, to_ms
 from router.store.tallies import Moves
 
-IDS_PER_EVENT = 16
-"""Numbers that one event may use: its row, consents of a household, an action, an answer and its campaign."""
+IDS_PER_EVENT = 64
+"""Numbers that one event may use: its row, consents of a household, an action, an answer and its campaign, messages
+that are passed on to several guests (`community.masked.AT_ONCE`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +79,15 @@ async def apply_inbound(
     if owners and not event.group:
         await _heard(connection, hash_, channel, event.at)
         await note_answers(connection, {owner.member_id: event.at for owner in owners})
-    meant = _meant(runtime, event, owners)
+    asked = None
+    if owners and (not event.group or event.delivery is not None):
+        asked = await find_asked(runtime, connection, channel, owners, event, now=now)
+    meant = _meant(runtime, event, owners, offered(asked.ask if asked else None))
     intent = meant.kind
     days = 0
+    number = next(numbers_)
     row = (
-        next(numbers_), channel, account, event.event_id[:200], hash_, owners[0].member_id if owners else None,
+        number, channel, account, event.event_id[:200], hash_, owners[0].member_id if owners else None,
         event.text[:10_000], intent, to_ms(event.at),
     )  # fmt: skip
     columns = ("id", "channel", "account", "event_id", "sender_hash", "member_id", "text", "intent", "at")
@@ -94,14 +102,35 @@ async def apply_inbound(
             )  # fmt: skip
         case "start":
             await grant_consent(runtime, connection, hash_, channel, owners, numbers_, event, now)
+            if not event.group and (
+                await join_by_link(
+                    runtime, connection, channel, account, event, hash_, number, numbers_, moves, now=now
+                )
+                or await join_by_start(runtime, connection, channel, event, hash_, owners, numbers_, moves, now=now)
+            ):
+                intent = "join"
         case _ if intent in TURNS and meant.certain:
             days = await turn_dial(connection, [owner.member_id for owner in owners], meant, now=now)
         case _ if intent == CHANNEL and meant.certain and not event.group:
             able = await prefer_channel(connection, [owner.member_id for owner in owners], meant.value, now=now)
             if not able.intersection(owner.member_id for owner in owners[:1]):
                 intent = NO_CHANNEL
-        case _ if event.button or intent in _ANSWERS:
-            await act_on(runtime, connection, channel, owners, numbers_, intent, event, moves, now)
+        case "join" if not owners and not event.group:
+            await welcome_stranger(
+                runtime, connection, channel, account, event, meant, hash_, number, numbers_, moves, now=now
+            )
+        case _ if owners and event.group:
+            if event.button or intent in ANSWERS:
+                await act_on(runtime, connection, channel, owners, numbers_, intent, event, moves, now)
+        case _ if owners and (intent not in ANSWERED or (intent in WISHES and not meant.certain)):
+            owner = next((one for one in owners if asked and one.member_id == asked.member_id), owners[0])
+            stands = await read_dialog(connection, owner.member_id, now=now)
+            turn = Turn(
+                runtime=runtime, connection=connection, channel=channel, account=account, event=event,
+                inbound_id=number, owner=owner, owners=owners, intent=meant, asked=asked, dialog=stands, ids=numbers_,
+                moves=moves, now=now,
+            )  # fmt: skip
+            await converse(turn)
     answers = intent in ANSWERED and (meant.certain or intent not in WISHES)
     if answers and not event.provider_answers and owners and not event.group:
         words = answer(
@@ -116,15 +145,12 @@ async def apply_inbound(
     return after
 
 
-_ANSWERS = ("yes", "no", "number", "postcode", "amount")
-"""Intents that answer an ask. Others (WHY, JOIN, PROPOSE …) are kept with what was written, for what will read them."""
-
-
-def _meant(runtime: Runtime, event: Inbound, owners: Sequence[Owner]) -> Intent:
-    """What the provider itself understood; else our reading; for a button always the keyword that it carries."""
+def _meant(runtime: Runtime, event: Inbound, owners: Sequence[Owner], words: Sequence[str]) -> Intent:
+    """What the provider itself understood; else our reading, given the `words` that the last ask offered; for a
+    button always the keyword that it carries."""
     if event.keyword is not None:
         return Intent(event.keyword.value)
-    meant = classify(event.text, owners[0].locale if owners else None, table=runtime.keywords)
+    meant = classify(event.text, owners[0].locale if owners else None, table=runtime.keywords, offered=words)
     if event.button and meant.kind == "none":
         return Intent(event.text.strip().lower()[:20])
     return meant

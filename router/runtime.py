@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from router.core.channel import Channel, ChannelSpec
+from router.core.channel import Channel, ChannelSpec, Wire
 from router.core.keywords import KeywordTable
+from router.core.ladder import Ladder, default_ladder
 from router.core.policy import Policy
 from router.core.quiet_hours import QuietHours
 from router.core.rates import UNTOLD, ChannelRules
@@ -40,6 +41,10 @@ class Runtime:
     """The installation's secret: signs links and hashes addresses."""
     clock: Callable[[], datetime]
     """Aware UTC now. Called once per entry point; what lies below gets `now` as an argument."""
+    ladder: Ladder = field(default_factory=default_ladder)
+    """What to ask of somebody next, by what they did."""
+    strangers: Wire | None = field(default=None, repr=False)
+    """Connections to addresses that people gave us: never into a private network."""
     from_names: Mapping[str, str] = field(default_factory=dict)
     """``email`` or ``email:ACCOUNT`` → the name in its From line, where the operator gave it one."""
 

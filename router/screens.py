@@ -28,7 +28,7 @@ def campaign_table(view: CampaignView, *, title: str = "") -> Table:
     table = Table(
         title=title or f"{view.title} ({view.status.value})",
         title_justify="left",
-        caption=Text("\n".join(filter(None, (view.stages, goal_sentence(view))))),
+        caption=Text("\n".join(filter(None, (view.stages, view.pace, goal_sentence(view))))),
         caption_justify="left",
         show_footer=True,
     )
@@ -126,12 +126,16 @@ def preview_table(preview: Preview) -> Table:
     held = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in sorted(preview.by_reason.items()))
     table.add_row("Left in peace", held or "nobody")
     table.add_row("Later", f"{preview.deferred:,} wait for their quiet hours to end")
+    if preview.debt:
+        table.add_row("Owed a report-back", preview.debt)
     languages = ", ".join(f"{count:,} {locale}" for locale, count in sorted(preview.by_locale.items()))
     table.add_row("Languages", f"{languages or 'none'}; {preview.default_text:,} get the default for want of theirs")
     cost = " + ".join(f"{amount:,.2f} {currency}" for currency, amount in preview.cost.items())
     table.add_row("SMS segments", f"{preview.segments:,}")
     table.add_row("Cost", cost or "nothing")
     table.add_row("Sending takes", f"{_duration(preview.seconds)} at the present rates, quiet hours apart")
+    if preview.pace:
+        table.add_row("Paced", preview.pace)
     if preview.surge is not None:
         table.add_row("In time", preview.surge.sentence)
     for channel, text in sorted(preview.samples.items()):

@@ -94,7 +94,8 @@ async def cancel_queued(
                 " WHERE a.hash = :hash AND d.status IN ('queued', 'sending') AND d.month IN (SELECT c.month FROM"
                 " campaign c WHERE c.status IN ('running', 'paused', 'finished'))"
                 # The one confirmation of the STOP itself waits there too, and shall go out.
-                " AND d.campaign_id NOT IN (SELECT r.id FROM campaign r WHERE r.kind = 'reply')"
+                " AND NOT EXISTS (SELECT 1 FROM reply_text t WHERE t.month = d.month AND t.delivery_id = d.id"
+                " AND t.kind = 'answer')"
                 f" ORDER BY d.month, d.id{for_update(connection, 'd')}"
             ),
             {"hash": address_hash},

@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
+from router.community.call_reminders import remind_callers
+from router.community.debts import keep_due_dates
+from router.community.event_notices import tell_guests
+from router.community.inbox_watch import watch_inbox
+from router.community.reminders import remind_guests
+from router.community.seats import end_shares
 from router.goals import stop_at_goals
 from router.guard import watch_campaigns
 from router.relief import relieve
 from router.runtime import Runtime
+from router.smoothing import let_out
 from router.stages import advance_stages
 from router.store.leases import give_lease_back, take_lease
 from router.waterfall import remind_silent
@@ -18,7 +25,20 @@ LEASE = "tend"
 Task = Callable[..., Awaitable[int]]
 """``async def task(runtime, *, now) -> int``: how much it changed."""
 
-TASKS: tuple[Task, ...] = (stop_at_goals, watch_campaigns, advance_stages, relieve, remind_silent)
+TASKS: tuple[Task, ...] = (
+    stop_at_goals,
+    watch_campaigns,
+    advance_stages,
+    relieve,
+    remind_silent,
+    keep_due_dates,
+    let_out,
+    watch_inbox,
+    end_shares,
+    tell_guests,
+    remind_guests,
+    remind_callers,
+)
 """In the order in which they run. Each reads first and writes only where there is something to do."""
 
 

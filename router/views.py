@@ -14,6 +14,7 @@ from router.core.errors import NotFound
 from router.core.model import AskKind, CampaignStatus, Reason
 from router.goals import read_progress
 from router.runtime import Runtime
+from router.smoothing import tell_pace
 from router.stages import next_stage_at, tell_stages
 from router.store.campaigns import read_ask
 from router.store.spendings import read_spending
@@ -72,6 +73,8 @@ class CampaignView(BaseModel):
     """Where a large one leaves in stages: which has left, and when the next one will; "" otherwise."""
     next_stage_at: datetime | None
     """When the next of them leaves, if all is well; None while the present one is under way."""
+    pace: str
+    """Where it goes out only as fast as the inbox can bear: what it waits for; "" otherwise."""
     routed: int
     """How many ranges of the audience are routed …"""
     ranges: int
@@ -140,6 +143,7 @@ async def _view(runtime: Runtime, connection: AsyncConnection, campaign_id: int)
         raised_until=row.raised_until,
         stages=tell_stages(runtime.policy.guard, ask, row),
         next_stage_at=next_stage_at(runtime.policy.guard, ask, row),
+        pace=await tell_pace(runtime, connection, row, ask, now=runtime.clock()),
         routed=routed,
         ranges=ranges,
         counts=counts,

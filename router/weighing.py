@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from router.alike import member_of
 from router.core.ask import Ask
 from router.core.consent import Allow
-from router.core.content_syntax import MEMBER_LENGTHS
 from router.core.links import action_token
 from router.core.model import DeliveryRef, Member
 from router.core.sms import count_segments
 from router.letters import Letter, renderer_of
 from router.runtime import Runtime
-from router.store.profiles import LOCALE, OWN, ZONE
+from router.store.profiles import KIND, LOCALE, WORDS, ZONE, Telling, read_person
 
 _MOST_KEPT = 50_000
 """Texts that are remembered at a time."""
@@ -22,48 +21,53 @@ _MOST_KEPT = 50_000
 _COLUMN_OF = {"first_name": "first_name", "last_name": "last_name", "place": "place", "deadline": "zone"}
 """Variable of a text → the column it comes from; ``attribute.NAME`` from ``attributes``."""
 
+_NOT_OF_MEMBERS = frozenset({"link", "total"})
+"""Variables that come from no column."""
+
 
 class Weights:
     """The language of each member's text, and how many units it counts."""
 
-    def __init__(self, runtime: Runtime, ask: Ask, now: datetime) -> None:
+    def __init__(self, runtime: Runtime, ask: Ask, telling: Telling, now: datetime) -> None:
         self._runtime = runtime
         self._ask = ask
+        self._telling = telling
         self._renderer = renderer_of(runtime, ask)
         self._link = f"{runtime.settings.public_url.rstrip('/')}/a/{action_token(runtime.key, unsent_ref(now))}"
         wanted = {
             _COLUMN_OF.get(variable, "attributes")
             for name in runtime.channels
+            if runtime.specs[name].counts_segments
             for locale in ask.texts
             if ask.words(locale, name)
-            for variable in self._renderer.variables(locale, name, runtime.specs[name])
-            if variable != "link"
+            for variant in ((0, 1) if ask.second else (0,))
+            for variable in self._renderer.variables(locale, name, runtime.specs[name], variant)
+            if variable not in _NOT_OF_MEMBERS
         }
         self.columns = tuple(sorted(wanted - {"zone"}))
-        """What must be read of a member beside what routing looks at."""
+        """What must be read of a member beside what routing looks at: `words` of `router.store.profiles`."""
         # By place instead of by name: it is asked for every member.
-        self._places = {"zone": ZONE} | {name: OWN + place for place, name in enumerate(self.columns)}
-        self._words: dict[tuple[str, str], tuple[str, bool, tuple[tuple[int, bool], ...] | None]] = {}
+        self._places = {"zone": ZONE} | {name: WORDS + place for place, name in enumerate(self.columns)}
+        self._words: dict[tuple[str, str, int], tuple[str, bool, tuple[int, ...] | None]] = {}
         self._known: dict[Any, int] = {}
 
-    def of(self, row: Any, channel: str) -> tuple[str, bool, int]:
+    def of(self, profile: Sequence[Any], channel: str, variant: int) -> tuple[str, bool, int]:
         """(locale of the text, whether it is the default for want of theirs, units)."""
-        key = row[LOCALE], channel
+        key = profile[LOCALE], channel, variant
         words = self._words.get(key)
         if words is None:
             if len(self._words) >= _MOST_KEPT:
                 self._words.clear()
             words = self._words[key] = self._read(*key)
-        locale, is_default, columns = words
-        if columns is None:
+        locale, is_default, places = words
+        if places is None:
             return locale, is_default, 1
-        # Of letters and digits that every phone has, only the number counts; they may stand for one another.
-        shape = (*key, *[_shape(row[place], is_name) for place, is_name in columns])
+        shape = (*key, profile[KIND], *[profile[place] for place in places])
         units = self._known.get(shape)
         if units is None:
-            spec = self._runtime.specs[channel]
+            person = read_person(profile, "", "", False, self._telling, self.columns)
             rendered = self._renderer.render(
-                member_of(row, (), "[]", False), channel, spec, link=self._link, unsubscribe_url=""
+                person, channel, self._runtime.specs[channel], link=self._link, unsubscribe_url="", variant=variant
             )
             units = count_segments(rendered.text).segments
             if len(self._known) >= _MOST_KEPT:
@@ -71,7 +75,7 @@ class Weights:
             self._known[shape] = units
         return locale, is_default, units
 
-    def _read(self, member_locale: str, channel: str) -> tuple[str, bool, tuple[tuple[int, bool], ...] | None]:
+    def _read(self, member_locale: str, channel: str, variant: int) -> tuple[str, bool, tuple[int, ...] | None]:
         found = self._ask.words(member_locale, channel)
         locale = found[0] if found else self._ask.default_locale
         language = member_locale.partition("-")[0]
@@ -79,16 +83,9 @@ class Weights:
         spec = self._runtime.specs[channel]
         if not spec.counts_segments:
             return locale, is_default, None
-        variables = self._renderer.variables(member_locale, channel, spec) - {"link"}
+        variables = self._renderer.variables(member_locale, channel, spec, variant) - _NOT_OF_MEMBERS
         columns = sorted({_COLUMN_OF.get(name, "attributes") for name in variables})
-        return locale, is_default, tuple((self._places[name], name in MEMBER_LENGTHS) for name in columns)
-
-
-def _shape(value: Any, is_name: bool) -> Any:
-    """The same for values that make a text equally long."""
-    if is_name and value.isascii() and value.isalnum():
-        return len(value)
-    return value if isinstance(value, str) else repr(value)
+        return locale, is_default, tuple(self._places[name] for name in columns)
 
 
 def unsent_ref(now: datetime) -> DeliveryRef:

@@ -17,8 +17,9 @@ from router.competing import next_route
 from router.core.channel import Listening
 from router.core.errors import Unavailable
 from router.core.standing import rebalance
+from router.crm.posting import forget_told, post_events, stop_posting
 from router.dispatch import BLASTS, POLL, REPLIES, Dispatcher
-from router.fanout import route_range_of
+from router.fanout import ROUTES_AT_ONCE, route_range_of
 from router.guard import Guard
 from router.launch import finish_done_campaigns, start_due_campaigns
 from router.letters import Writers
@@ -96,7 +97,9 @@ class Worker:
 
     async def run(self) -> None:
         """Run every loop until `stop`."""
-        loops: list[Callable[[], Awaitable[None]]] = [self._schedule, self._route, self._sweep, self._heed, self._tend]
+        loops: list[Callable[[], Awaitable[None]]] = [self._schedule, self._sweep, self._heed, self._tend]
+        loops += [self._route] * ROUTES_AT_ONCE[self._runtime.store.dialect]
+        loops.append(self._tell)
         loops += [dispatcher.run for dispatcher in self._dispatchers]
         self._tasks = [asyncio.ensure_future(loop()) for loop in loops]
         try:
@@ -177,6 +180,7 @@ class Worker:
         async def once() -> bool:
             now = self._runtime.clock()
             settled = await retry_parked(self._runtime, now=now)
+            await self._runtime.store.transact(lambda connection: forget_told(connection, now=now))
             return settled > 0 or await close_unknowns(self._runtime, now=now) > 0
 
         await self._repeat(once, None, pause=SWEEP)
@@ -193,6 +197,17 @@ class Worker:
         await self._repeat(once, None, pause=TEND)
         with contextlib.suppress(Unavailable):
             await stop_tending(self._runtime, owner)
+
+    async def _tell(self) -> None:
+        """Tell other systems what happened."""
+        owner = f"{self.owner}-tell"
+
+        async def once() -> bool:
+            return await post_events(self._runtime, owner, now=self._runtime.clock())
+
+        await self._repeat(once, None, pause=TEND)
+        with contextlib.suppress(Unavailable):
+            await stop_posting(self._runtime, owner)
 
     async def _heed(self) -> None:
         """Learn how other processes' senders do, and move weight between those of a pool."""

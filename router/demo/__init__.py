@@ -3,6 +3,7 @@
 house      ledger, providers, web server, worker, clock     crowd      who the movement is made of
 hearing    the main scenario                                watching   launch, watch, tell what came of it
 backlash   an ask that annoys people stops itself      vote_tonight   texts are too slow for all before a vote
+dinners    neighbours host, neighbours come, and hear what came of it
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from rich.console import Console
 
 from channels.sandbox import CALLING, Sandbox
 from router.demo.backlash import run_backlash
+from router.demo.dinners import run_dinners
 from router.demo.hearing import run_hearing
 from router.demo.vote_tonight import run_vote_tonight
 
-SCENARIOS = {"hearing": run_hearing, "backlash": run_backlash, "vote-tonight": run_vote_tonight}
+SCENARIOS = {"hearing": run_hearing, "backlash": run_backlash, "vote-tonight": run_vote_tonight, "dinners": run_dinners}
 """Name → what runs it."""
 
-MEMBERS = {"backlash": 10_000, "vote-tonight": 600}
+MEMBERS = {"backlash": 10_000, "vote-tonight": 600, "dinners": 800}
 """How many people a scenario has, where not `USUAL`."""
 
 USUAL = 2_000

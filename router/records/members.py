@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -101,7 +101,7 @@ def ids_needed(rows: Sequence[Ready]) -> int:
 
 
 async def take_in(
-    connection: AsyncConnection, rows: Sequence[Ready], *, stamp: int, ids: range, respell: bool = False
+    connection: AsyncConnection, rows: Sequence[Ready], *, stamp: int, ids: Iterable[int], respell: bool = False
 ) -> Chunk:
     """Find, merge or make the people of `rows`, in the caller's transaction, under `lock`.
 

@@ -18,6 +18,29 @@ _MONTHS = "month IN (SELECT DISTINCT month FROM campaign)"
 """Every month there is: the delivery table is keyed and partitioned by it."""
 
 
+def _once(table: str, *beside: str) -> tuple[str, str]:
+    """Statements that give rows of `lose` to `keep`, who has one for each `beside`: their own stays."""
+    same = "".join(f" AND k.{name} = {table}.{name}" for name in beside)
+    return (
+        f"DELETE FROM {table} WHERE member_id = :lose AND EXISTS"
+        f" (SELECT 1 FROM {table} k WHERE k.member_id = :keep{same})",
+        f"UPDATE {table} SET member_id = :keep WHERE member_id = :lose",
+    )
+
+
+_SEATS = (
+    # A seat counts before a word taken back; one person sits once.
+    "DELETE FROM rsvp WHERE member_id = :keep AND status IN ('cancelled', 'missed')"
+    " AND event_id IN (SELECT event_id FROM rsvp WHERE member_id = :lose)",
+    *_once("rsvp", "event_id"),
+    "UPDATE event SET"
+    " taken = (SELECT coalesce(sum(r.seats), 0) FROM rsvp r WHERE r.event_id = event.id"
+    " AND r.status IN ('confirmed', 'came')),"
+    " waiting = (SELECT coalesce(sum(r.seats), 0) FROM rsvp r WHERE r.event_id = event.id AND r.status = 'waiting')"
+    " WHERE id IN (SELECT event_id FROM rsvp WHERE member_id = :keep)",
+)
+
+
 async def merge_records(connection: AsyncConnection, *, keep: int, lose: int) -> None:
     """Give all of member `lose` to member `keep` inside the caller's transaction; `lose` is gone afterwards.
 
@@ -43,10 +66,25 @@ async def merge_records(connection: AsyncConnection, *, keep: int, lose: int) ->
         " AND k.campaign_id = delivery.campaign_id AND k.channel = delivery.channel AND k.hop = delivery.hop)",
         "UPDATE inbound SET member_id = :keep WHERE member_id = :lose",
         "UPDATE action SET member_id = :keep WHERE member_id = :lose",
+        "UPDATE phoned SET member_id = :keep WHERE member_id = :lose",
         "UPDATE consent SET member_id = :keep WHERE member_id = :lose",
         "DELETE FROM member_tag WHERE member_id = :lose"
         " AND tag IN (SELECT tag FROM member_tag WHERE member_id = :keep)",
         "UPDATE member_tag SET member_id = :keep WHERE member_id = :lose",
+        # One thread per person: what waits in either waits in the one that stays.
+        "UPDATE thread SET status = CASE WHEN status = 'done' THEN 'open' ELSE status END,"
+        " messages = messages + (SELECT messages FROM thread WHERE member_id = :lose),"
+        " waiting = waiting + (SELECT waiting FROM thread WHERE member_id = :lose),"
+        " waiting_since = coalesce(waiting_since, (SELECT waiting_since FROM thread WHERE member_id = :lose))"
+        " WHERE member_id = :keep AND EXISTS (SELECT 1 FROM thread WHERE member_id = :lose AND waiting > 0)",
+        "DELETE FROM thread WHERE member_id = :lose AND EXISTS (SELECT 1 FROM thread WHERE member_id = :keep)",
+        "UPDATE thread SET member_id = :keep WHERE member_id = :lose",
+        *_SEATS,
+        *_once("call", "campaign_id"),
+        *_once("joined", "channel"),
+        *_once("dialog"),
+        *_once("trusted_host"),
+        "UPDATE event SET host_id = :keep WHERE host_id = :lose",
         "DELETE FROM member WHERE id = :lose",
     ):
         await connection.execute(text(statement), _only(statement, ids))

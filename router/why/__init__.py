@@ -7,8 +7,8 @@ answer    put together, and in sentences
 
 from __future__ import annotations
 
-from router.why.answer import why
+from router.why.answer import explain, why
 from router.why.ledger import find_member
 from router.why.model import Why
 
-__all__ = ["Why", "find_member", "why"]
+__all__ = ["Why", "explain", "find_member", "why"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from router.core import explaining
 from router.core.model import DeliveryRef, DeliveryStatus, Reason
 from router.core.trace import Verdict
@@ -20,7 +22,12 @@ _HEARD = timedelta(days=7)
 async def why(runtime: Runtime, member_id: int, campaign_id: int, *, now: datetime) -> Why:
     """Explain one member's part in one campaign. Raises `NotFound` where either does not exist."""
     async with runtime.store.read() as connection:
-        part = await read_part(connection, member_id, campaign_id, now=now)
+        return await explain(connection, member_id, campaign_id, now=now)
+
+
+async def explain(connection: AsyncConnection, member_id: int, campaign_id: int, *, now: datetime) -> Why:
+    """The same, in a transaction that is open already."""
+    part = await read_part(connection, member_id, campaign_id, now=now)
     if not part.rows:
         return _nothing(part)
     hops = [_hop(row) for row in part.rows]

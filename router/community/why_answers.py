@@ -1,0 +1,40 @@
+"""WHY by reply: what our last message was, and why it came."""
+
+from __future__ import annotations
+
+from router.community.turn import Answer, Turn
+from router.why import explain
+
+LONGEST = 300
+"""Characters of the answer: two text messages. The sentences of `router.why` are added while there is room."""
+
+
+async def answer(turn: Turn) -> Answer | None:
+    """Answered once for each message that they may mean."""
+    if turn.intent.kind != "why" or not turn.intent.certain:
+        return None
+    settings = turn.runtime.settings
+    contact = settings.help_contact or settings.public_url
+    asked = turn.asked
+    if asked is None:
+        return turn.say_once("joining.why_nothing", contact=contact)
+    told = ""
+    if turn.owner.locale.partition("-")[0] in ("", "en"):  # these sentences are in English only
+        why = await explain(turn.connection, asked.member_id, asked.campaign_id, now=turn.now)
+        told = _fitting(why.for_member, LONGEST - len(_words(turn, asked.ask.title, "", contact)))
+    return turn.once(f"why {asked.campaign_id}", _words(turn, asked.ask.title, told, contact))
+
+
+def _words(turn: Turn, title: str, told: str, contact: str) -> str:
+    return " ".join(turn.say("joining.why", title=title[:80], told=told, contact=contact).split())
+
+
+def _fitting(sentences: list[str], room: int) -> str:
+    """As many of the sentences as fit, from the first on."""
+    said = ""
+    for sentence in sentences:
+        longer = f"{said} {sentence}".strip()
+        if len(longer) >= room:
+            break
+        said = longer
+    return said
