@@ -13,19 +13,29 @@ from router.runtime import Runtime
 from router.web import idempotency, keys
 from router.web.auth import Guard, GuessBrake
 from router.web.bodies import MAX_BODY
+from router.web.calls import CALLS
 from router.web.campaigns import CAMPAIGNS
 from router.web.comparison import COMPARISON
+from router.web.crm import CRM
 from router.web.endpoints import Registry
+from router.web.event_pages import EVENT_PAGES
+from router.web.events import EVENTS
 from router.web.groups import GROUPS
+from router.web.host_pages import HOST_PAGES
 from router.web.imports import IMPORTS
+from router.web.inbox import INBOX
+from router.web.join import JOIN
+from router.web.join_pages import JOIN_PAGES
 from router.web.openapi import openapi_document
 from router.web.pages import PAGE_PATHS, PAGES, problem_page
 from router.web.people import PEOPLE
 from router.web.preferences import PREFERENCES
 from router.web.problems import answering_problems
 from router.web.push import PUSH
+from router.web.report_backs import REPORT_BACKS
 from router.web.serving import handler_of
 from router.web.system import SYSTEM
+from router.web.totals import TOTALS
 from router.web.watch import WATCH
 from router.web.webhooks import WEBHOOKS
 from router.web.why import WHY
@@ -33,21 +43,34 @@ from router.web.why import WHY
 ENDPOINTS: Registry = [
     *CAMPAIGNS,
     *COMPARISON,
+    *REPORT_BACKS,
     *PEOPLE,
+    *JOIN,
     *PREFERENCES,
     *WHY,
     *GROUPS,
+    *EVENTS,
+    *CALLS,
+    *CRM,
     *WATCH,
+    *INBOX,
     *IMPORTS,
     *WEBHOOKS,
     *PAGES,
+    *EVENT_PAGES,
+    *JOIN_PAGES,
+    *HOST_PAGES,
     *PUSH,
+    *TOTALS,
     *SYSTEM,
 ]
 """Every address of this program."""
 
 MAX_UPLOAD = 2 * 1024**3
 """Bytes of an imported file."""
+FORM_RATE, FORM_BURST = 0.2, 40.0
+"""Forms a second from one network, and at once: a hall full of people on one wireless network may join together, but
+each form can send a message to somebody who did not ask for it."""
 SHUTDOWN_SECONDS = 10.0
 """How long requests under way may take once the server is asked to stop."""
 
@@ -70,6 +93,9 @@ def make_app(runtime: Runtime, receiver: Receiver, *, max_upload: int = MAX_UPLO
     app[keys.RECEIVER] = receiver
     app[keys.GUARD] = Guard(runtime.store)
     app[keys.BRAKE] = GuessBrake(LocalLimits(), trusted_proxy=runtime.settings.trusted_proxy)
+    app[keys.FORM_BRAKE] = GuessBrake(
+        LocalLimits(), trusted_proxy=runtime.settings.trusted_proxy, name="forms", rate=FORM_RATE, burst=FORM_BURST
+    )
     app[keys.OPENAPI] = openapi_document(ENDPOINTS, server=runtime.settings.public_url.rstrip("/"))
     app[keys.IMPORTS_UNDER_WAY] = set()
     app[keys.MAX_UPLOAD] = max_upload

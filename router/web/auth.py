@@ -34,6 +34,8 @@ class Scope(StrEnum):
     MEMBERS_WRITE = "members:write"
     IMPORTS_WRITE = "imports:write"
     ACTIONS_WRITE = "actions:write"
+    INBOX_READ = "inbox:read"
+    INBOX_WRITE = "inbox:write"
     ADMIN = "admin"
 
 
@@ -198,9 +200,18 @@ class GuessBrake:
     Right ones cost nothing, because a mailbox provider unsubscribes thousands of people from one address.
     """
 
-    def __init__(self, limits: LocalLimits, *, trusted_proxy: bool) -> None:
+    def __init__(
+        self,
+        limits: LocalLimits,
+        *,
+        trusted_proxy: bool,
+        name: str = "guesses",
+        rate: float = _RATE,
+        burst: float = _BURST,
+    ) -> None:
         self._limits = limits
         self._trusted_proxy = trusted_proxy
+        self._name, self._rate, self._burst = name, rate, burst
 
     async def enter(self, request: web.Request) -> None:
         """Before a token is looked at: 429 where too many were wrong of late."""
@@ -216,7 +227,8 @@ class GuessBrake:
 
     def _bucket(self, request: web.Request) -> Bucket:
         # A fixed number of buckets, so that no crowd of addresses can fill the memory.
-        return Bucket(f"web/guesses/{hash(_network(self._peer(request))) % _BUCKETS}", _RATE, _BURST)
+        network = hash(_network(self._peer(request))) % _BUCKETS
+        return Bucket(f"web/{self._name}/{network}", self._rate, self._burst)
 
     def _peer(self, request: web.Request) -> str:
         forwarded = request.headers.getall("X-Forwarded-For", []) if self._trusted_proxy else []

@@ -15,6 +15,8 @@ RUNTIME = web.AppKey("runtime", Runtime)
 RECEIVER = web.AppKey("receiver", Receiver)
 GUARD = web.AppKey("guard", Guard)
 BRAKE = web.AppKey("brake", GuessBrake)
+FORM_BRAKE = web.AppKey("form_brake", GuessBrake)
+"""Slows down whoever fills in form after form."""
 OPENAPI = web.AppKey("openapi", bytes)
 IMPORTS_UNDER_WAY = web.AppKey("imports_under_way", set[asyncio.Task[Any]])
 """Imports that this process is at."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any, Literal
 
@@ -102,10 +103,9 @@ def _operation(endpoint: Endpoint, schemas: Schemas, components: dict[str, Any])
 
 def _parameters(endpoint: Endpoint, schemas: Schemas, components: dict[str, Any]) -> list[dict[str, Any]]:
     parameters: list[dict[str, Any]] = []
-    for part in endpoint.public_path.split("/"):
-        if part.startswith("{"):
-            schema = {"type": "integer", "minimum": 0} if part in ("{id}", "{campaign}") else {"type": "string"}
-            parameters.append({"name": part[1:-1], "in": "path", "required": True, "schema": schema})
+    for name in re.findall(r"\{(\w+)\}", endpoint.public_path):
+        schema = {"type": "integer", "minimum": 0} if name in ("id", "campaign") else {"type": "string"}
+        parameters.append({"name": name, "in": "path", "required": True, "schema": schema})
     if endpoint.query is not None:
         model = components[schemas[(endpoint.query, "validation")]["$ref"].rpartition("/")[2]]
         for name, schema in model.get("properties", {}).items():

@@ -9,16 +9,26 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 
 from router import actions
 from router.actions import ActionResult
-from router.core.errors import BadAddress
+from router.community.welcome import welcome_new_member
+from router.core.errors import BadAddress, NotFound
+from router.core.goals import REFUND
 from router.records.members import MemberRecord, UpsertResult, upsert_member
 from router.web.auth import Scope
 from router.web.bodies import LARGEST_INTEGER
 from router.web.endpoints import Call, Registry, registrar
+from router.web.problems import FieldProblem, ProblemError
 
 PEOPLE: Registry = []
 endpoint = registrar(PEOPLE)
 
 Number = Annotated[int, Field(ge=0, le=LARGEST_INTEGER, strict=True)]
+
+
+class MemberIn(MemberRecord):
+    """One person as another system of yours knows them. Empty fields say nothing and change nothing."""
+
+    welcome: bool = False
+    """Greet them, once, on each channel where they agreed: for who has just joined. An import never does."""
 
 
 class ActionIn(BaseModel):
@@ -29,10 +39,14 @@ class ActionIn(BaseModel):
     external_id: Annotated[str, Field(min_length=1, max_length=200)]
     """Your own key for this action: the same one told twice counts once."""
     kind: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-    """What they did: signed, gave, called, came, hosted, shared …"""
+    """What they did. ``signed``, ``shared``, ``gave``, ``called``, ``came``, ``hosted`` and ``volunteered`` are the
+    ladder's and decide what they are asked next; any other is your own. A ``refund`` takes its amount off a goal
+    again."""
     member_id: Number | None = None
     phone: Annotated[str | None, Field(min_length=1, max_length=100)] = None
     email: Annotated[str | None, Field(min_length=1, max_length=320)] = None
+    ref: Annotated[str | None, Field(min_length=1, max_length=200)] = None
+    """In place of these and of `campaign_id`: what came with the visitor as ``ref=`` to your donation page."""
     campaign_id: Number | None = None
     at: Annotated[AwareDatetime | None, Field(ge=datetime(2000, 1, 1, tzinfo=UTC))] = None
     """When; now where it is left out."""
@@ -43,8 +57,13 @@ class ActionIn(BaseModel):
 
     @model_validator(mode="after")
     def _somebody(self) -> ActionIn:
-        if self.member_id is None and self.phone is None and self.email is None:
-            raise ValueError("say who did it: member_id, phone or email")
+        named = [self.member_id, self.phone, self.email, self.campaign_id]
+        if self.ref is not None and named != [None] * len(named):
+            raise ValueError("ref says who it was and in which campaign: leave the others out")
+        if self.ref is None and named[:3] == [None] * 3:
+            raise ValueError("say who did it: member_id, phone, email or ref")
+        if self.kind == REFUND and not self.amount:
+            raise ValueError("a refund has an amount and a currency")
         if bool(self.amount) != bool(self.currency):
             raise ValueError("an amount and its currency go together: give both, or neither")
         return self
@@ -54,13 +73,13 @@ class ActionIn(BaseModel):
     "POST",
     "/api/v1/members",
     access=Scope.MEMBERS_WRITE,
-    body=MemberRecord,
+    body=MemberIn,
     reply=UpsertResult,
     summary="Add a member, or bring the one with this address and name up to date",
 )
-async def put_member(call: Call, body: MemberRecord) -> UpsertResult:
+async def put_member(call: Call, body: MemberIn) -> UpsertResult:
     runtime = call.runtime
-    return await upsert_member(
+    result = await upsert_member(
         runtime.store,
         runtime.key,
         runtime.settings.default_region,
@@ -69,6 +88,9 @@ async def put_member(call: Call, body: MemberRecord) -> UpsertResult:
         now=call.now,
         accounts=runtime.channels,
     )
+    if body.welcome:
+        await welcome_new_member(runtime, result.member_id, now=call.now)
+    return result
 
 
 @endpoint(
@@ -82,15 +104,21 @@ async def put_member(call: Call, body: MemberRecord) -> UpsertResult:
     summary="Record what a member did; the same external_id twice counts once",
 )
 async def record_action(call: Call, body: ActionIn) -> tuple[int, ActionResult]:
+    member_id, campaign_id = body.member_id, body.campaign_id
+    if body.ref is not None:
+        try:
+            member_id, campaign_id = await actions.whose_ref(call.runtime, body.ref)
+        except NotFound as error:
+            raise ProblemError(404, f"ref: {error}", errors=[FieldProblem(field="ref", sentence=str(error))]) from None
     try:
         result = await actions.record_action(
             call.runtime,
-            member_id=body.member_id,
+            member_id=member_id,
             phone=body.phone,
             email=body.email,
             external_id=body.external_id,
             kind=body.kind,
-            campaign_id=body.campaign_id,
+            campaign_id=campaign_id,
             at=body.at or call.now,
             now=call.now,
             amount=body.amount,

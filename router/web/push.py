@@ -7,26 +7,23 @@ from hashlib import blake2b
 from typing import Annotated
 
 from aiohttp import web
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import BaseModel, ConfigDict, Field
 
 from router.core.channel import OptOut, Received
-from router.core.data import data_folder
 from router.core.errors import NotFound
 from router.core.join_links import read_join_token
 from router.core.push import LONGEST_ENDPOINT, Subscribing, subscription_value
 from router.records.browsers import join_browser, owns_browser
 from router.web.auth import Open
 from router.web.endpoints import Call, Registry, registrar
-from router.web.keys import BRAKE
+from router.web.member_pages import FOLDER, TOKEN, page, whose
 from router.web.problems import ProblemError
 
 PUSH: Registry = []
 endpoint = registrar(PUSH)
 
 CHANNEL = "webpush"
-_FOLDER = data_folder("templates") / "member"
-_TOKEN = "/push/{token:[^/]{1,200}}"  # noqa: S105 - a route pattern
+_PATH = "/push/" + TOKEN
 _POLICY = (
     "default-src 'none'; script-src 'self'; connect-src 'self'; worker-src 'self'; style-src 'self'; "
     "manifest-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
@@ -34,8 +31,7 @@ _POLICY = (
 _WORKER_POLICY = "default-src 'none'; img-src https:"
 """A service worker has a policy of its own; pictures of notifications are all that it loads."""
 
-_pages = Environment(loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, auto_reload=False)
-_SCRIPTS = {name: (_FOLDER / "static" / name).read_text("utf-8") for name in ("push.js", "sw.js")}
+_SCRIPTS = {name: (FOLDER / "static" / name).read_text("utf-8") for name in ("push.js", "sw.js")}
 
 
 class Keys(BaseModel):
@@ -64,21 +60,23 @@ class Subscribed(BaseModel):
     subscribed: bool
 
 
-@endpoint("GET", _TOKEN, access=Open.PUBLIC, reply="text/html", summary="Where a member allows notifications")
+@endpoint("GET", _PATH, access=Open.PUBLIC, reply="text/html", summary="Where a member allows notifications")
 async def push_page(call: Call) -> web.StreamResponse:
     await _member(call)
     _, channel = _adapter(call)
     organization = call.runtime.settings.organization
-    page = _pages.get_template("push.html").render(
-        organization=organization, public_key=channel.public_key, wording=wording(organization)
+    return page(
+        call.request,
+        "push.html",
+        headers={"Content-Security-Policy": _POLICY},
+        public_key=channel.public_key,
+        wording=wording(organization),
     )
-    headers = {"Content-Security-Policy": _POLICY, "Cache-Control": "no-store"}
-    return web.Response(text=page, content_type="text/html", headers=headers)
 
 
 @endpoint(
     "POST",
-    _TOKEN,
+    _PATH,
     access=Open.PUBLIC,
     body=BrowserSubscription,
     reply=Subscribed,
@@ -95,7 +93,7 @@ async def subscribe_browser(call: Call, body: BrowserSubscription) -> Subscribed
 
 @endpoint(
     "DELETE",
-    _TOKEN,
+    _PATH,
     access=Open.PUBLIC,
     body=BrowserSubscription,
     reply=Subscribed,
@@ -153,13 +151,7 @@ def _script(name: str, policy: str, cache: str) -> web.Response:
 
 async def _member(call: Call) -> int:
     """The member whose link this is; 404 where it is not ours or too old, 429 where too many were not."""
-    brake = call.request.app[BRAKE]
-    await brake.enter(call.request)
-    member_id = read_join_token(call.runtime.key, call.request.match_info["token"], call.now)
-    if member_id is None:
-        await brake.wrong(call.request)
-        raise ProblemError(404, "This link is not complete, or is too old.")
-    return member_id
+    return await whose(call, lambda token: read_join_token(call.runtime.key, token, call.now))
 
 
 def _adapter(call: Call) -> tuple[str, Subscribing]:
