@@ -29,17 +29,17 @@ def routing_rows(bench: Bench) -> list[Row]:
         for kind in ("sqlite", "postgresql"):
             for members in sizes:
                 try:
-                    with _crowded(bench, kind, members) as ledger:
+                    with crowded(bench, kind, members) as ledger:
                         rows += _routed(bench, sandbox, ledger, members)
                         if members == sizes[-1]:
-                            rows.append(_previewed(bench, sandbox, ledger, members))
+                            rows.append(previewed(bench, sandbox, ledger, members))
                 except LookupError as error:
                     bench.console.print(f"left out: {error}")
     return rows
 
 
 @contextmanager
-def _crowded(bench: Bench, kind: str, members: int) -> Iterator[ledgers.Ledger]:
+def crowded(bench: Bench, kind: str, members: int) -> Iterator[ledgers.Ledger]:
     ledger: ledgers.SqliteLedger | ledgers.PostgresLedger
     place = bench.folder / f"crowd-{kind}-{members}"
     place.mkdir()
@@ -94,7 +94,7 @@ def _yardstick(bench: Bench, what: str, url: str, members: int) -> dict[str, Any
     return harness.run(arguments, core=bench.cores.sender)
 
 
-def _previewed(bench: Bench, sandbox: Provider, ledger: ledgers.Ledger, members: int) -> Row:
+def previewed(bench: Bench, sandbox: Provider, ledger: ledgers.Ledger, members: int) -> Row:
     with announced(bench.console, f"preview of {members:,} members on {ledger.name}"), ledger.copy() as url:
         found = harness.run(
             ["-m", "bench.routing", "preview"], core=bench.cores.sender, env=environment(bench, url, sandbox)

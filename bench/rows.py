@@ -36,6 +36,8 @@ class Bench:
     """What else the machine had to do just before."""
     sweeps: dict[str, dict[int, float]] = field(default_factory=dict)
     best: dict[str, int] = field(default_factory=dict)
+    crowd: int = 0
+    """Members that a preview counts; 0: as many as the row itself says."""
 
     @property
     def times(self) -> int:
