@@ -18,6 +18,7 @@ from packaging.utils import canonicalize_name
 from channels import REGISTRY
 from router.__main__ import outreach
 from router.core.keywords import KeywordTable
+from router.core.ladder import Ladder
 from router.core.policy import read_policy
 from router.core.quiet_hours import QuietHours
 from router.core.rates import read_channel_rules
@@ -45,6 +46,22 @@ PUBLIC = {
     "DELETE /push/{token}",
     "GET /push/static/{file}",
     "GET /sw.js",
+    "GET /join/{code}",  # where strangers join: unconfirmed until the address itself says yes
+    "POST /join/{code}",
+    "GET /join/{code}.svg",
+    "GET /join/confirm/{token}",  # an address confirms itself, by a signed link
+    "POST /join/confirm/{token}",
+    "GET /total/{id}.json",  # how far a launched ask's goal is: no names, no words of the ask
+    "GET /total/{id}.svg",
+    "GET /total/{id}.txt",
+    "GET /host/{token}",  # a member's own form, by the signed link of their message
+    "POST /host/{token}",
+    "GET /e/{id}",  # an event that is open: no exact address, no host's name
+    "GET /e/{id}.ics",
+    "GET /e/{id}/{token}",  # a guest's or a host's own, by a signed link
+    "GET /e/{id}/{token}.ics",
+    "GET /open/overrides",  # asks that went out in spite of a debt, and why: public on purpose
+    "GET /open/report-backs",
     "GET /u/{token}",
     "POST /u/{token}",
 }
@@ -130,6 +147,7 @@ def test_every_file_of_the_configuration_loads() -> None:
     QuietHours.from_toml(loaded["quiet_hours"])
     KeywordTable.from_toml(loaded["keywords"])
     ToneTable.from_toml(loaded["tone"])
+    Ladder.from_toml(loaded["ladder"])
     read_parameters(loaded["simulation"])
     assert set(read_channel_rules(loaded["channels"])) >= set(REGISTRY), "each channel has its rates"
 

@@ -35,12 +35,6 @@ from tests.channels.contract.table import NOW
 
 
 @pytest.fixture
-async def wire() -> AsyncIterator[HttpWire]:
-    async with HttpWire() as wire:
-        yield wire
-
-
-@pytest.fixture
 async def provider() -> AsyncIterator[FcmProvider]:
     provider = FcmProvider()
     await provider.start()

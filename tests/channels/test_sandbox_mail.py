@@ -17,18 +17,12 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from channels.sandbox import Knobs, Sandbox
+from channels.sandbox import Sandbox
 from channels.sandbox.sendgrid import SIGNATURE, TIMESTAMP
+from tests.channels.sandbox_client import QUICK
 from tests.channels.sandbox_hooks import Call, Hooks
 
 MAILBOX = "amal@example.org"
-QUICK = Knobs(receipt_delay=0.001, reply_delay=0.001, callback_pause=0.02)
-
-
-@pytest.fixture
-async def hooks() -> AsyncIterator[Hooks]:
-    async with Hooks() as hooks:
-        yield hooks
 
 
 @pytest.fixture

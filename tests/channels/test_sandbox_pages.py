@@ -27,12 +27,6 @@ EVIL = '<script>alert("x")</script> https://example.org/a/1?x="><b>'
 
 
 @pytest.fixture
-async def hooks() -> AsyncIterator[Hooks]:
-    async with Hooks() as hooks:
-        yield hooks
-
-
-@pytest.fixture
 async def sandbox(hooks: Hooks) -> AsyncIterator[Sandbox]:
     async with Sandbox(knobs=Knobs(receipt_delay=0.001), webhooks={"sms": f"{hooks.url}/sms"}) as sandbox:
         yield sandbox

@@ -194,27 +194,29 @@ async def our_pages() -> AsyncIterator[tuple[str, list[str]]]:
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield f"http://127.0.0.1:{runner.addresses[0][1]}", opened
-    await runner.cleanup()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}", opened
+    finally:
+        await runner.cleanup()
 
 
 YES = (Button(label="I'll come", reply="YES"), Button(label="What?", reply="HELP"))
 
 
 async def test_people_press_the_button_that_fits(service: Service) -> None:
-    service.turn(p_yes=0.5, p_help=0.3, seed=3)
+    service.turn(p_yes=0.55, p_help=0.2, seed=3)
     async with our_pages() as (url, opened):
-        for number in range(40):
+        for number in range(100):
             await service.send(f"browser{number}", number, link=f"{url}/a/{number}?x=1", buttons=YES)
         await service.settle()
         words = [path.rpartition("=")[2] for path in opened]
         assert all("?x=1&answer=" in path for path in opened)
         assert words.count("YES") > words.count("HELP") > 0
-        assert len(opened) < 40
+        assert len(opened) < 100
         assert service.memory.counters["replies"] == len(opened) == service.memory.counters["visits_answered_302"]
         before = len(opened)
-        for number in range(40):
-            await service.send(f"browser{number}", 100 + number, link=f"{url}/a/{number}", buttons=YES)
+        for number in range(100):
+            await service.send(f"browser{number}", 1_000 + number, link=f"{url}/a/{number}", buttons=YES)
         await service.settle()
         assert len(opened) == before, "one phone answers once by itself"
 

@@ -100,12 +100,6 @@ def test_codes_are_five_digits() -> None:
     assert SmsChannel.spec.counts_segments
 
 
-@pytest.fixture
-async def wire() -> AsyncIterator[HttpWire]:
-    async with HttpWire() as wire:
-        yield wire
-
-
 class Shift:
     """A clock that can be moved."""
 
@@ -216,15 +210,6 @@ def row(number: int, at: datetime, **more: Any) -> dict[str, Any]:
     moment = f"{at:%a, %d %b %Y %H:%M:%S} +0000"
     common = {"sid": f"SM{number}", "from": POOL[0], "to": POOL[1], "body": str(number), "direction": "inbound"}
     return common | {"status": "received", "date_sent": moment} | more
-
-
-@pytest.fixture
-async def provider() -> AsyncIterator[HttpProvider]:
-    provider = HttpProvider()
-    await provider.start()
-    yield provider
-    await provider.stop()
-    assert provider.leftovers() == []
 
 
 async def test_a_message_may_turn_up_late_and_odd_rows_do_no_harm(wire: HttpWire, provider: HttpProvider) -> None:

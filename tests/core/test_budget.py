@@ -386,13 +386,33 @@ def test_todays_text_is_read_as_what_was_sent() -> None:
     assert decode(OLD).slots == (Slot(ms(-100), 4, "email", SPENT), Slot(ms(-5), 17, "sms", SPENT))
     assert decode("[]") is EMPTY
     assert encode(EMPTY) == "[]"
-    assert encode(decode(OLD)) == f'[[{ms(-100)},4,"email",1],[{ms(-5)},17,"sms",1]]'
+    assert encode(decode(OLD)) == f"{ms(-100)} email 1;{ms(-5)} sms 1|4,17"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("[]", "[]"),
+        (f'[[{ms(5)},7,"sms",8,2,{ms(40)}]]', f"{ms(5)} sms 8 2 {ms(40)}|7"),
+        (
+            f'{{"slots":[],"missed":{{"sms":1}},"quiet_since":{ms(-1000)}}}',
+            f'{{"missed":{{"sms":1}},"quiet_since":{ms(-1000)}}}|',
+        ),
+        (
+            f'{{"slots":[[{ms(5)},7,"sms",0]],"threads":[[3,{ms(40)},[8,9]]]}}',
+            f'{ms(5)} sms 0{{"threads":[[3,{ms(40)},[8,9]]]}}|7',
+        ),
+    ],
+)
+def test_the_json_of_older_ledgers_is_read_as_ever(old: str, new: str) -> None:
+    assert encode(decode(old)) == new
+    assert decode(new) == decode(old)
 
 
 def test_counters_are_kept_beside_the_slots() -> None:
     purse = forget(add(unanswered(-1000), [slot(5, 7, 2, 40, flags=PERMISSION)]), NOW)
     text = encode(purse)
-    assert text == f'{{"slots":[[{ms(5)},7,"sms",8,2,{ms(40)}]],"missed":{{"sms":1}},"quiet_since":{ms(-1000)}}}'
+    assert text == f'{ms(5)} sms 8 2 {ms(40)}{{"missed":{{"sms":1}},"quiet_since":{ms(-1000)}}}|7'
     assert decode(text) == purse
 
 

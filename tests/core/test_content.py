@@ -19,6 +19,7 @@ from router.core.content_check import shorteners_in
 from router.core.content_render import CONTROLS, Footer, MessageTemplates, longest_deadline, say_deadline
 from router.core.content_syntax import VARIABLES, fill, longest, read_template, sandbox
 from router.core.errors import BadInput
+from router.core.giving import LONGEST_SUM
 from router.core.model import Member
 from router.messages import load_message_templates
 
@@ -376,10 +377,16 @@ def test_no_member_makes_a_message_longer_than_was_checked(text: str, member: Me
     deadline = datetime(2026, 7, 27, 23, 59, tzinfo=UTC)
     of = Ask.model_validate(
         {"title": "t", "texts": {locale: {"sms": {"text": text + "."}}}, "default_locale": locale, "channels": ["sms"]}
-        | {"link": "https://example.org", "deadline": deadline}
+        | {"link": "https://example.org", "deadline": deadline, "goal": {"measure": "gave", "target": 1}}
     )
     read = sms(of, member)
-    lengths = {"link": len(LINK), "deadline": longest_deadline(locale), "organization": 14, "title": 1}
+    lengths = {
+        "link": len(LINK),
+        "deadline": longest_deadline(locale),
+        "organization": 14,
+        "title": 1,
+        "total": LONGEST_SUM,
+    }
     pieces, _ = read_template(text + ".", "x")
     bound = len("Tenants United: ") + longest(pieces, lengths)
     assert len(read) <= bound

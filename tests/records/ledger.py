@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
 
+from router.core.model import LegalBasis
 from router.records.imports import ImportOptions, ImportReport, import_file
+from router.records.record import Attestation
 from router.store.engine import Store
 from router.store.tables import address, consent, import_problem, member, member_tag, suppression
 
 KEY = b"a key of the tests, 32 bytes long"
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 FIXTURES = Path(__file__).parent / "fixtures"
+HEADER = "first_name,last_name,phone,email,consent,tags,zip\n"
+MEMBERSHIP = Attestation(basis=LegalBasis.MEMBERSHIP, source="Membership forms 2024", dated=date(2024, 5, 1))
+PEOPLE = (
+    HEADER
+    + """\
+Ann,Lee,2025550101,,yes,a,
+Bob,Ray,2025550102,bob@example.org,,b,10001
+Sam,Lee,2025550101,,no,,
+,,2025550102,b2@example.org,yes,c,
+Cy,Fox,12,,,,
+Ann,Lee,,ann@example.org,yes,d,94110
+ANN,LEE,2025550101,ann@example.org,,e,
+Di,Orr,,bob@example.org,no,,
+,,2025550101,,no,,
+Ed,Poe,2025550105,,yes,,60601
+Flo,Orr,2025550105,ann@example.org,,,
+Ed,Poe,2025550105,,yes,,60601
+"""
+)
+"""A file with most of what can be odd about people."""
 
 
 async def bring(

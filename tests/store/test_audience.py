@@ -375,10 +375,10 @@ TENANTS = {"op": "tag", "tag": "tenant"}
         (service("cancelled", about=901), ACTED),
         (service("receipt", about=901), ACTED),
         (service("moved", about=901, audience=TENANTS), {"op": "and", "of": [TENANTS, ACTED]}),
-        (service("correction", about=901), {"op": "received", "campaign": 901, "versions": None}),
+        (service("correction", about=901), {"op": "received", "campaign": 901, "versions": None, "variant": None}),
         (
             service("correction", about=901, about_versions=[1, 3]),
-            {"op": "received", "campaign": 901, "versions": [1, 3]},
+            {"op": "received", "campaign": 901, "versions": [1, 3], "variant": None},
         ),
         (service("welcome", audience=TENANTS), TENANTS),
         (service("ask", audience=TENANTS), TENANTS),

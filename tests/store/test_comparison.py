@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -18,8 +19,8 @@ from router.core.errors import BadInput, NotAllowed, NotFound, Refused
 from router.core.errors import FailureClass as Failure
 from router.core.lot import is_held_out, variant_of
 from router.core.model import DeliveryRef
-from router.drafting import save_campaign
-from router.launch import approve_campaign, launch_campaign
+from router.drafting import edit_campaign, save_campaign
+from router.launch import approve_campaign, launch_campaign, pause_campaign
 from router.plans import plan_of
 from router.store.engine import Store
 from tests.support.ledger import Ledger, ScriptedChannel
@@ -71,6 +72,25 @@ async def hold_out_of(ledger: Ledger, campaign: int) -> HoldOut:
 
 
 # ── two texts ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_wrong_second_text_is_mended_and_corrected_for_those_who_read_it(ledger: Ledger) -> None:
+    await ledger.add_members(30)
+    campaign = await ledger.launch_and_route(**TWO)
+    await ledger.send()
+    read = {row.member_id for row in await ledger.rows(campaign) if row.variant == 1}
+    await pause_campaign(ledger.runtime, campaign, by="ana", reason="wrong day", now=ledger.clock())
+    for second, refused in (({}, True), ({"en": {"default": {"text": "On Friday!"}}}, False)):
+        better = Ask.model_validate({"title": "Dinner", **TWO, "second": second})
+        with pytest.raises(BadInput, match="cannot change") if refused else contextlib.nullcontext():
+            await edit_campaign(ledger.runtime, campaign, better, by="ana", now=ledger.clock())
+    audience = {"op": "received", "campaign": campaign, "variant": 1}
+    sorry = {"en": {"default": {"text": "On Friday, not on Thursday"}}}
+    correction = await ledger.launch_and_route(
+        kind="correction", about=campaign, about_versions=[1], audience=audience, texts=sorry
+    )
+    assert 0 < len(read) < 30
+    assert {row.member_id for row in await ledger.rows(correction)} == read
 
 
 async def test_half_of_the_people_read_the_second_text(ledger: Ledger) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter
 from datetime import timedelta
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 
 from router.competing import next_route
+from router.core.purse import NOTHING, decode
 from router.core.rates import ChannelRules, Daily
 from router.overflow import room_for
 from router.relief import relieve
@@ -40,8 +40,7 @@ async def assert_budget_is_right(ledger: Ledger, campaign: int) -> None:
     """Everybody who is to get the ask has it in their purse, once, by the number of what is still to come."""
     live = {row.member_id: row.id for row in await ledger.rows(campaign) if row.status == "queued"}
     for holder, slots in await ledger.execute("SELECT holder, slots FROM contact_budget"):
-        kept = json.loads(slots or "[]")
-        numbers = [slot[1] for slot in (kept["slots"] if isinstance(kept, dict) else kept)]
+        numbers = [slot.delivery for slot in decode(slots or NOTHING).slots]
         assert numbers == ([live[holder]] if holder in live else [])
 
 

@@ -417,3 +417,19 @@ async def test_many_webhooks_join_few_transactions_and_all_are_durable(ledger: L
         async with ledger.store.read() as connection:
             done = await connection.scalar(text("SELECT count(*) FROM delivery WHERE status = 'delivered'"))
     assert done == len(members)
+
+
+# ── what receipts teach about addresses ───────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("since", "left"), [(-1, 0), (1, 2)], ids=["failed before", "failed after"])
+async def test_what_was_delivered_ends_a_row_of_failures(ledger: Ledger, since: int, left: int) -> None:
+    """Whoever has the number, and only where something had failed before; the others' rows are not written."""
+    _, row = await sent_to(ledger)
+    phone = await phone_of(ledger, row.member_id)
+    await ledger.add_members(1, phone=phone)
+    at = int((ledger.clock() + timedelta(hours=since)).timestamp() * 1000)
+    await ledger.execute("UPDATE address SET failures = 2, failing_since = :at", at=at)
+    await ledger.receipt(ref(row), S.DELIVERED)
+    found = await ledger.execute("SELECT failures, failing_since FROM address")
+    assert [tuple(one) for one in found] == [(left, at if left else None)] * 2

@@ -222,7 +222,10 @@ async def test_a_failure_that_is_told_while_an_action_is_written_sees_the_action
     campaign, [row] = await sent(ledger)
     async with ledger.store.write() as connection:
         await connection.execute(
-            text("INSERT INTO action VALUES (1, :member, :campaign, 'signed', 'api', 'x', 0, 0, '')"),
+            text(
+                "INSERT INTO action (id, member_id, campaign_id, kind, source, external_id, at)"
+                " VALUES (1, :member, :campaign, 'signed', 'api', 'x', 0)"
+            ),
             {"member": row.member_id, "campaign": campaign},
         )
         await note_answers(connection, {row.member_id: ledger.clock()})

@@ -16,6 +16,7 @@ from router.core.address import address_hash
 from router.core.ask import Ask
 from router.core.channel import ChannelSpec, Health, HttpRequest, OutboundMessage, Receipt, Received, Sent, Wire
 from router.core.model import DeliveryRef, DeliveryStatus
+from router.core.purse import NOTHING, decode
 from router.core.rates import ChannelRules
 from router.dispatch import Dispatcher
 from router.drafting import save_campaign
@@ -83,7 +84,7 @@ class Ledger:
         self.runtime: Runtime = build_runtime(
             store,
             clock=self.clock,
-            rules=rules or UNLIMITED,
+            rules=dict(rules or UNLIMITED),
             channels={"sms": {"main": self.sms}, "email": {"main": self.email}},
             **overrides,
         )
@@ -181,14 +182,11 @@ class Ledger:
 
     async def slots(self, member_id: int) -> list[Any]:
         """What counts against a member's contact budget."""
-        import json
-
         async with self.store.read() as connection:
             slots = await connection.scalar(
                 text("SELECT slots FROM contact_budget WHERE holder = :id"), {"id": member_id}
             )
-        kept = json.loads(slots or "[]")
-        return list(kept["slots"] if isinstance(kept, dict) else kept)
+        return list(decode(slots or NOTHING).slots)
 
     async def execute(self, statement: str, **parameters: Any) -> Any:
         """Change the ledger behind the program's back, or look at it."""

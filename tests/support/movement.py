@@ -103,7 +103,7 @@ class Movement:
         """Everything but the worker, which a test starts itself. `environment` goes over the sandbox's own."""
         clock = clock or Clock()
         given = {**sandbox.channel_environment(), **(environment or {})}
-        async with open_runtime(settings, environment=given, rules=rules or FAST, clock=clock) as shipped:
+        async with open_runtime(settings, environment=given, rules=dict(rules or FAST), clock=clock) as shipped:
             budget = BudgetSection.model_validate(PLAIN_BUDGET)
             plain = {"budget": budget, "guard": plain_guard(shipped.policy.guard)}
             runtime = replace(shipped, policy=shipped.policy.model_copy(update=plain))

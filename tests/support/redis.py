@@ -17,7 +17,6 @@ import time
 from collections.abc import AsyncIterator
 from functools import cache
 
-import pytest
 from redis.asyncio import Redis
 
 from router.redis_client import open_redis
@@ -51,6 +50,8 @@ def fresh_prefix() -> str:
 @contextlib.asynccontextmanager
 async def fresh_redis() -> AsyncIterator[tuple[Redis, str]]:
     """A client and a prefix of its own, whose keys are gone at the end; skips the test where there is no Redis."""
+    import pytest  # the bench uses this module too, in an environment without it
+
     url = redis_url()
     if url is None:
         pytest.skip(NONE)
@@ -86,6 +87,8 @@ class OwnRedis:
         """Start it and wait until it listens."""
         program = self.program()
         if program is None:
+            import pytest
+
             pytest.skip(NONE)
         self._server = subprocess.Popen(
             [program, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self._folder, "--save", "",

@@ -8,9 +8,11 @@ import pytest
 from aiohttp.test_utils import TestClient
 from sqlalchemy import func, select, text
 
+from router.core.ask import Ask
 from router.core.links import action_token, unsubscribe_token
 from router.core.model import DeliveryRef
 from router.runtime import Runtime
+from router.store.campaigns import write_ask
 from router.store.engine import Store
 from router.store.tables import action, suppression, to_ms
 from tests.support.runtime import Clock, build_runtime
@@ -34,9 +36,11 @@ async def delivery(runtime: Runtime, clock: Clock) -> DeliveryRef:
         "INSERT INTO delivery (month, id, campaign_id, member_id, channel, address_id, status, sent_at)"
         " VALUES (202611, 90, 3, 1, 'email', 2, 'sent', :now)",
     ]
+    ask = Ask.model_validate({"title": "Come", "texts": {"en": {"default": {"text": "Come: {{ link }}"}}}})
     async with runtime.store.write() as connection:
         for row in rows:
             await connection.execute(text(row), {"now": now} if ":now" in row else {})
+        await write_ask(connection, 3, 1, ask, by="tests", now=clock())
     return REF
 
 

@@ -18,14 +18,27 @@ from tests.web.conftest import MakeHeaders
 GUARDED = [endpoint for endpoint in ENDPOINTS if isinstance(endpoint.access, Scope)]
 PUBLIC = {
     "/a/{token}",
+    "/host/{token}",
+    "/e/{id}",
+    "/e/{id}.ics",
+    "/e/{id}/{token}",
+    "/e/{id}/{token}.ics",
+    "/join/{code}",
+    "/join/{code}.svg",
+    "/join/confirm/{token}",
     "/push/{token}",
     "/push/static/{file}",
     "/sw.js",
+    "/total/{id}.json",
+    "/total/{id}.svg",
+    "/total/{id}.txt",
     "/u/{token}",
     "/healthz",
     "/readyz",
     "/openapi.json",
     "/static/member.css",
+    "/open/overrides",
+    "/open/report-backs",
 }
 """What a stranger may see. A new line here is a decision, not a detail."""
 
