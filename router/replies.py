@@ -11,7 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.answering import answer_back
 from router.binding import bind_address
-from router.community.dialogue import ANSWERS, converse, find_asked, offered
+from router.community.dialogue import converse, find_asked, offered
+from router.community.group_chats.hearing import hear_in_group
+from router.community.group_chats.turn import GroupTurn, find_group
 from router.community.joining_answers import join_by_link, join_by_start, welcome_stranger
 from router.community.turn import Turn, read_dialog
 from router.core.address import address_hash
@@ -21,7 +23,6 @@ from router.core.join_links import read_join_token
 from router.core.keywords import classify
 from router.core.keywords_intent import CHANNEL, Intent
 from router.core.model import DeliveryRef
-from router.deeds import act_on
 from router.dial import TURNS, WISHES, prefer_channel, turn_dial
 from router.joining import links_of
 from router.owners import Owner, grant_consent, owners_of, revoke_consent
@@ -80,7 +81,7 @@ async def apply_inbound(
         await _heard(connection, hash_, channel, event.at)
         await note_answers(connection, {owner.member_id: event.at for owner in owners})
     asked = None
-    if owners and (not event.group or event.delivery is not None):
+    if event.delivery is not None if event.group else owners:
         asked = await find_asked(runtime, connection, channel, owners, event, now=now)
     meant = _meant(runtime, event, owners, offered(asked.ask if asked else None))
     intent = meant.kind
@@ -100,28 +101,31 @@ async def apply_inbound(
                 runtime, connection, hash_, channel, owners, numbers_, moves, "stop", f"reply by {channel}", now,
                 event.delivery,
             )  # fmt: skip
+        case _ if event.group:
+            group = await find_group(runtime, connection, channel, event.group)
+            if group is not None:
+                turn_there = GroupTurn(
+                    runtime=runtime, connection=connection, channel=channel, account=account, event=event,
+                    inbound_id=number, group=group, person_hash=hash_, owners=owners, intent=meant, asked=asked,
+                    ids=numbers_, moves=moves, now=now,
+                )  # fmt: skip
+                await hear_in_group(turn_there)
         case "start":
             await grant_consent(runtime, connection, hash_, channel, owners, numbers_, event, now)
-            if not event.group and (
-                await join_by_link(
-                    runtime, connection, channel, account, event, hash_, number, numbers_, moves, now=now
-                )
-                or await join_by_start(runtime, connection, channel, event, hash_, owners, numbers_, moves, now=now)
-            ):
+            if await join_by_link(
+                runtime, connection, channel, account, event, hash_, number, numbers_, moves, now=now
+            ) or await join_by_start(runtime, connection, channel, event, hash_, owners, numbers_, moves, now=now):
                 intent = "join"
         case _ if intent in TURNS and meant.certain:
             days = await turn_dial(connection, [owner.member_id for owner in owners], meant, now=now)
-        case _ if intent == CHANNEL and meant.certain and not event.group:
+        case _ if intent == CHANNEL and meant.certain:
             able = await prefer_channel(connection, [owner.member_id for owner in owners], meant.value, now=now)
             if not able.intersection(owner.member_id for owner in owners[:1]):
                 intent = NO_CHANNEL
-        case "join" if not owners and not event.group:
+        case "join" if not owners:
             await welcome_stranger(
                 runtime, connection, channel, account, event, meant, hash_, number, numbers_, moves, now=now
             )
-        case _ if owners and event.group:
-            if event.button or intent in ANSWERS:
-                await act_on(runtime, connection, channel, owners, numbers_, intent, event, moves, now)
         case _ if owners and (intent not in ANSWERED or (intent in WISHES and not meant.certain)):
             owner = next((one for one in owners if asked and one.member_id == asked.member_id), owners[0])
             stands = await read_dialog(connection, owner.member_id, now=now)

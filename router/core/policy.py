@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from router.core.budget_limits import BudgetRules, rules_of
 from router.core.budget_policy import BudgetSection
 from router.core.errors import BadInput
+from router.core.group_policy import GroupPolicy
 from router.core.inbox_policy import InboxPolicy
 from router.core.launch_policy import (
     ComparisonPolicy,
@@ -21,6 +22,7 @@ from router.core.launch_policy import (
     SurgePolicy,
     Wait,
 )
+from router.core.proposal_policy import ProposalPolicy
 from router.core.report_policy import ReportBackPolicy
 
 
@@ -88,6 +90,8 @@ class Policy(_Section):
     comparison: ComparisonPolicy
     inbox: InboxPolicy
     report_back: ReportBackPolicy
+    groups: GroupPolicy
+    proposals: ProposalPolicy
     stop_covers: Mapping[str, list[str]]
     """channel → the channels that a STOP there silences too."""
 

@@ -28,6 +28,7 @@ from router.store.tables.community import (
     trusted_host,
 )
 from router.store.tables.crm import hook, hook_event
+from router.store.tables.groups import group_answer, group_chat, group_member, group_post
 from router.store.tables.messages import (
     ACTED,
     action,
@@ -55,6 +56,15 @@ from router.store.tables.office import (
     sender,
 )
 from router.store.tables.people import address, attestation, consent, contact_budget, member, member_tag, suppression
+from router.store.tables.proposals import (
+    forward,
+    forwarded,
+    proposal,
+    proposal_campaign,
+    proposal_report,
+    proposal_second,
+    proposal_vote,
+)
 
 __all__ = [
     "ACTED",
@@ -79,7 +89,13 @@ __all__ = [
     "delivery",
     "dialog",
     "event",
+    "forward",
+    "forwarded",
     "from_ms",
+    "group_answer",
+    "group_chat",
+    "group_member",
+    "group_post",
     "guard_stop",
     "hook",
     "hook_event",
@@ -98,6 +114,11 @@ __all__ = [
     "parked_receipt",
     "phoned",
     "postcode",
+    "proposal",
+    "proposal_campaign",
+    "proposal_report",
+    "proposal_second",
+    "proposal_vote",
     "reaction",
     "receipt",
     "reply_text",
