@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 
 from router.core.channel import HttpReply, HttpRequest
 from router.core.errors import FailureClass, NotSent, OutcomeUnknown, Refused, SendError, Throttled
-
-_LONGEST_WAIT = 86_400.0
-"""Seconds; a provider that asks for more is asked again after a day."""
+from router.core.retry_after import retry_after
 
 
 def json_object(body: bytes) -> Mapping[str, object]:
@@ -26,20 +23,6 @@ def json_object(body: bytes) -> Mapping[str, object]:
 def media_type(request: HttpRequest) -> str:
     """The content type of a webhook, lower case and without parameters."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
-
-
-def retry_after(reply: HttpReply, now: datetime) -> float | None:
-    """Seconds from a Retry-After header, which holds a number or a date (RFC 9110, 10.2.3); None without one."""
-    text = reply.headers.get("retry-after", "").strip()
-    if text.isascii() and text.isdigit() and len(text) < 9:
-        return min(float(text), _LONGEST_WAIT)
-    try:
-        date = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=UTC)
-    return min(max(0.0, (date - now).total_seconds()), _LONGEST_WAIT)
 
 
 def failure_of(

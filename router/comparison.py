@@ -25,7 +25,7 @@ WATCHED = timedelta(days=30)
 _REACHED = "('sent', 'delivered', 'read', 'unknown')"
 """A message that reached somebody, or may have."""
 
-_KINDS = "CASE WHEN a.kind IN ('click', 'no', 'refund') THEN a.kind ELSE 'acted' END"
+_KINDS = f"CASE WHEN a.{ACTED} THEN 'acted' ELSE a.kind END"
 
 
 class Texts(BaseModel):

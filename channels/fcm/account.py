@@ -18,9 +18,10 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from channels.http import json_object, retry_after
+from channels.http import json_object
 from router.core.channel import HttpReply, Wire
 from router.core.errors import BadInput, FailureClass, NotSent, OutcomeUnknown, Refused, SendError, Throttled
+from router.core.retry_after import retry_after
 
 PLACE = "OUTREACH_FCM_SERVICE_ACCOUNT"
 SCOPE = "https://www.googleapis.com/auth/firebase.messaging"

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-NOT_ACTING = frozenset({"click", "no", "refund"})
-"""Kinds of action after which nothing is owed: to open a link or to say NO took part in nothing."""
+NOT_ACTING = ("click", "no", "refund")
+"""Kinds of action that are no act: who opened a link, said NO or got their money back took part in nothing."""
 
 
 def due_at(*, ends_at: datetime, goal_met_at: datetime | None, noted_at: datetime | None, grace: timedelta) -> datetime:

@@ -9,15 +9,15 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from router.core.channel import HttpReply, Wire
+from router.core.channel import Wire
 from router.core.errors import OutcomeUnknown, Refused, SendError
 from router.core.outgoing import headers_of, next_try, rest_after
+from router.core.retry_after import retry_after
 from router.runtime import Runtime
 from router.store.leases import give_lease_back, take_lease
 from router.store.tables import to_ms
@@ -34,7 +34,6 @@ KEPT = timedelta(days=30)
 """What was told is forgotten after so long; dead letters stay."""
 
 _GONE = 410
-_LONGEST_WAIT = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +107,7 @@ async def _post(wire: Wire, row: Any, now: datetime) -> _Told:
     if 300 <= reply.status < 400:
         return _Told(**about, error=f"{reply.status}: it leads elsewhere, which we never follow; enter the new address")
     busy = reply.status == 429 or reply.status >= 500
-    return _Told(**about, error=str(reply.status), wait=_asked(reply, now) if busy else None, down=busy)
+    return _Told(**about, error=str(reply.status), wait=retry_after(reply, now) if busy else None, down=busy)
 
 
 async def _record(connection: AsyncConnection, told: Sequence[_Told], *, now: datetime) -> None:
@@ -155,14 +154,3 @@ async def forget_told(connection: AsyncConnection, *, now: datetime) -> int:
         text("DELETE FROM hook_event WHERE status = 'told' AND done_at < :before"), {"before": to_ms(now - KEPT)}
     )
     return removed.rowcount
-
-
-def _asked(reply: HttpReply, now: datetime) -> float | None:
-    """Seconds from a Retry-After header (RFC 9110, 10.2.3); None without one that can be meant."""
-    told = reply.headers.get("retry-after", "").strip()
-    if told.isascii() and told.isdigit() and len(told) < 9:
-        return min(float(told), _LONGEST_WAIT)
-    try:
-        return min(max(0.0, (parsedate_to_datetime(told) - now).total_seconds()), _LONGEST_WAIT)
-    except (ValueError, OverflowError, TypeError):
-        return None

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import csv
 import random
 import tempfile
-from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import zipcodes
 from rich.console import Console
 from rich.markup import escape
-from rich.panel import Panel
 from rich.table import Table
 from sqlalchemy import text
 
@@ -28,9 +24,9 @@ from router.community.report_backs import ReportBackIn, write_report_back
 from router.core.ask import Ask
 from router.demo.crowd import import_members
 from router.demo.house import EVENING, Clock, installation, working
+from router.demo.phones import ON_PHONES, Person, at_step, read_rows, say, show_phone, still, who_got
 from router.demo.watching import launch, stay, watch
 from router.runtime import Runtime
-from router.store.tables import to_ms
 
 DINNER = datetime(2026, 12, 3, 19, 0)  # noqa: DTZ001 - by the clock of each place
 _TABLE = 4
@@ -66,12 +62,6 @@ _REPORT = (
     "On 3 December neighbours who had never met ate together in homes all over the country. You and {{ others }} others"
     " made it happen. The next dinner is yours to open: reply HOST."
 )
-
-
-class _Person(NamedTuple):
-    member: int
-    phone: str
-    postcode: str
 
 
 async def run_dinners(out: Console, *, members: int, seed: int, once: bool) -> None:
@@ -124,16 +114,16 @@ async def _import_places(runtime: Runtime, path: Path) -> int:
 
 async def _host(runtime: Runtime, sandbox: Sandbox, campaign: int, draw: random.Random, out: Console) -> None:
     """Some answer HOST: most step by step, some in one message, some with an address that cannot be."""
-    people = await _who_got(runtime, campaign)
+    people = await who_got(runtime, campaign)
     hosts = draw.sample(people, min(_HOSTS, len(people)))
     at_once, by_steps = hosts[: len(hosts) // 3], hosts[len(hosts) // 3 :]
     streets = {one.member: f"{draw.randrange(1, 200)} Example Street, {one.postcode}" for one in hosts}
-    await _say(runtime, sandbox, [(one, f"HOST {_TABLE}, {streets[one.member]}") for one in at_once])
-    await _say(runtime, sandbox, [(one, "Host") for one in by_steps])
-    await _say(runtime, sandbox, [(one, "about four!") for one in by_steps[:3]] + [(one, "4") for one in by_steps[3:]])
-    await _say(runtime, sandbox, [(one, "4") for one in by_steps[:3]])
-    await _say(runtime, sandbox, [(one, streets[one.member]) for one in by_steps])
-    _show(out, sandbox, by_steps[0], "One host's telephone")
+    await say(runtime, sandbox, [(one, f"HOST {_TABLE}, {streets[one.member]}") for one in at_once])
+    await say(runtime, sandbox, [(one, "Host") for one in by_steps])
+    await say(runtime, sandbox, [(one, "about four!") for one in by_steps[:3]] + [(one, "4") for one in by_steps[3:]])
+    await say(runtime, sandbox, [(one, "4") for one in by_steps[:3]])
+    await say(runtime, sandbox, [(one, streets[one.member]) for one in by_steps])
+    show_phone(out, sandbox, by_steps[0], "One host's telephone")
 
 
 async def _approve(runtime: Runtime, campaign: int, out: Console) -> None:
@@ -150,15 +140,15 @@ async def _approve(runtime: Runtime, campaign: int, out: Console) -> None:
 
 async def _come(runtime: Runtime, sandbox: Sandbox, campaign: int, draw: random.Random, out: Console) -> None:
     """Half of the people answer: YES, YES 2, a postcode, RSVP 1; who gets an offer takes it; some give it back."""
-    people = await _who_got(runtime, campaign)
+    people = await who_got(runtime, campaign)
     coming = draw.sample(people, int(len(people) * _SHARE))
     words = [draw.choice(["YES", "Yes!", "yes 2", one.postcode, "I'd love to", "RSVP 1"]) for one in coming]
-    await _say(runtime, sandbox, list(zip(coming, words, strict=True)))
-    await _say(runtime, sandbox, [(one, "Yes") for one in await _at_step(runtime, coming, "event.offer")])
-    _show(out, sandbox, coming[words.index("YES")], "One guest's telephone")
+    await say(runtime, sandbox, list(zip(coming, words, strict=True)))
+    await say(runtime, sandbox, [(one, "Yes") for one in await at_step(runtime, coming, "event.offer")])
+    show_phone(out, sandbox, coming[words.index("YES")], "One guest's telephone")
     gone = draw.sample(coming, len(coming) // 12)
-    await _say(runtime, sandbox, [(one, "sorry, can't come") for one in gone])
-    await _say(runtime, sandbox, [(one, "RSVP 99") for one in coming[:2]])
+    await say(runtime, sandbox, [(one, "sorry, can't come") for one in gone])
+    await say(runtime, sandbox, [(one, "RSVP 99") for one in coming[:2]])
     async with runtime.store.read() as connection:
         confirmed, waiting = (
             await connection.execute(
@@ -183,18 +173,18 @@ async def _evening(runtime: Runtime, sandbox: Sandbox, clock: Clock, draw: rando
     ):
         out.print(what)
         clock.move_to(moment)
-        await _still(runtime, sandbox)
+        await still(runtime, sandbox)
     came = 0
-    for row in await _rows(runtime, "SELECT event_id, member_id FROM rsvp WHERE status = 'confirmed'"):
+    for row in await read_rows(runtime, "SELECT event_id, member_id FROM rsvp WHERE status = 'confirmed'"):
         if draw.random() < 0.8:
             came += await check_in(runtime, row.event_id, row.member_id, by="the host", now=clock())
     out.print(f"{came:,} guests are ticked off at the door.")
     clock.move_to(datetime(2026, 12, 4, 18, 0, tzinfo=UTC))
-    await _still(runtime, sandbox)
-    guests = [_Person(*row) for row in await _rows(runtime, _PEOPLE_SQL + " JOIN rsvp r ON r.member_id = m.id")]
-    asked = await _at_step(runtime, guests, "event.rating")
+    await still(runtime, sandbox)
+    guests = [Person(*row) for row in await read_rows(runtime, ON_PHONES + " JOIN rsvp r ON r.member_id = m.id")]
+    asked = await at_step(runtime, guests, "event.rating")
     answers = [(one, draw.choice(["5", "5 wonderful evening", "4", "3"])) for one in asked if draw.random() < 0.6]
-    await _say(runtime, sandbox, answers)
+    await say(runtime, sandbox, answers)
     out.print(f"The next day {len(asked):,} are asked how it was, and {len(answers):,} say so.")
 
 
@@ -211,7 +201,7 @@ async def _report(runtime: Runtime, sandbox: Sandbox, campaign: int, clock: Cloc
 
 async def _tell(runtime: Runtime, out: Console) -> None:
     table = Table(title="The dinners, by place", title_justify="left", show_footer=True)
-    rows = await _rows(
+    rows = await read_rows(
         runtime,
         "SELECT e.area, count(*) AS dinners, sum(e.capacity) AS seats, sum(e.taken) AS taken,"
         " sum(e.waiting) AS waiting,"
@@ -228,7 +218,7 @@ async def _tell(runtime: Runtime, out: Console) -> None:
         rating = f"{row.rating:.1f}" if row.rating is not None else ""
         table.add_row(escape(row.area or "?"), *(f"{int(row[place] or 0):,}" for place in range(1, 6)), rating)
     out.print(table)
-    [hosted] = await _rows(
+    [hosted] = await read_rows(
         runtime,
         "SELECT count(DISTINCT e.host_id) AS hosts, (SELECT count(*) FROM event WHERE status = 'refused') AS refused,"
         " (SELECT count(*) FROM thread WHERE waiting > 0) AS threads, (SELECT sum(reminded) FROM rsvp) AS reminded"
@@ -238,68 +228,3 @@ async def _tell(runtime: Runtime, out: Console) -> None:
         f"{hosted.hosts:,} hosts, {hosted.reminded or 0:,} reminders, and {hosted.threads:,} messages that no rule"
         " understood wait for an organizer (`outreach inbox`)."
     )
-
-
-_PEOPLE_SQL = (
-    "SELECT DISTINCT m.id, a.value, m.postcode FROM member m JOIN address a ON a.member_id = m.id AND a.channel = 'sms'"
-)
-
-
-async def _who_got(runtime: Runtime, campaign: int) -> list[_Person]:
-    """Whom an ask reached by text, and who are alone on their telephone."""
-    found = await _rows(
-        runtime,
-        _PEOPLE_SQL + " JOIN delivery d ON d.member_id = m.id AND d.campaign_id = :id AND d.channel = 'sms'"
-        " WHERE d.status IN ('sent', 'delivered') AND m.postcode <> '' AND a.hash NOT IN"
-        " (SELECT hash FROM address WHERE channel = 'sms' GROUP BY hash HAVING count(*) > 1) ORDER BY m.id",
-        id=campaign,
-    )
-    return [_Person(*row) for row in found]
-
-
-async def _at_step(runtime: Runtime, people: Sequence[_Person], step: str) -> list[_Person]:
-    """Those of these people whom the program asked this last."""
-    standing = {
-        row.member_id for row in await _rows(runtime, "SELECT member_id FROM dialog WHERE step = :step", step=step)
-    }
-    return [one for one in people if one.member in standing]
-
-
-async def _say(runtime: Runtime, sandbox: Sandbox, words: Iterable[tuple[_Person, str]]) -> None:
-    """These people write, and everybody's answer arrives."""
-    for one, said in words:
-        sandbox.phones.reply(one.phone, said)
-    await _still(runtime, sandbox)
-
-
-async def _still(runtime: Runtime, sandbox: Sandbox) -> None:
-    """Wait until everything that was said is heard, and what is to be told now is told."""
-    quiet = 0
-    while quiet < 3:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(sandbox.idle(), 10)
-        waits = await _rows(
-            runtime,
-            "SELECT 1 FROM batch b JOIN campaign c ON c.id = b.campaign_id WHERE c.kind = 'reply' AND b.open"
-            " AND b.not_before <= :now LIMIT 1",
-            now=to_ms(runtime.clock()),
-        )
-        quiet = 0 if waits else quiet + 1
-        await asyncio.sleep(0.5 if not waits else 0.1)
-
-
-async def _rows(runtime: Runtime, statement: str, **values: Any) -> Sequence[Any]:
-    async with runtime.store.read() as connection:
-        return (await connection.execute(text(statement), values)).all()
-
-
-def _show(out: Console, sandbox: Sandbox, one: _Person, title: str) -> None:
-    """What somebody's telephone shows."""
-    conversation = sandbox.memory.conversation(one.phone)
-    if conversation is None:
-        return
-    lines = [
-        f"[bold]{escape(entry.text)}[/bold]" if entry.side == "written" else escape(entry.text)
-        for entry in conversation.entries
-    ]
-    out.print(Panel("\n\n".join(lines), title=title, title_align="left", width=90))

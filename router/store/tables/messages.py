@@ -17,6 +17,7 @@ from sqlalchemy import (
     text,
 )
 
+from router.core.debt import NOT_ACTING
 from router.store.tables.base import Id, Instant, metadata
 
 batch = Table(
@@ -154,8 +155,8 @@ reply_text = Table(
     comment="The words of a delivery of the standing Replies campaign, each its own",
 )
 
-ACTED = "kind NOT IN ('click', 'no', 'refund')"
-"""SQL: they did something. Who opened a link, said NO or got their money back did not act."""
+ACTED = f"kind NOT IN {NOT_ACTING}"
+"""SQL: they did something, word for word as in the condition of the migrated index."""
 
 action = Table(
     "action",
