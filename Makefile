@@ -17,8 +17,9 @@ demo: .venv/.ready ## Ask a made-up movement of 2,000 over sandbox providers (AR
 serve: .venv/.ready ## Run web and worker in one process
 	@.venv/bin/outreach serve $(ARGS)
 
+# Every command that a test starts would else compile the program anew where the environment forbids to keep bytecode.
 test: .venv/.ready ## Run the tests, side by side on up to four cores (ARGS go to pytest; -n 0: one after another)
-	@.venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-counterparts: .venv/.ready ## Run our adapters against what others made in a provider's place (needs Node.js and npm)
 	@.venv/bin/python -m pytest tests/counterparts $(ARGS)

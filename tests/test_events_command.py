@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 from sqlalchemy import insert
 
-from router.cli import outreach
 from router.cli.group import out
 from router.community.event_model import EventIn
 from router.community.events import create_in
 from router.core.errors import BadInput, NotAllowed, NotFound
 from router.store.engine import Store
 from router.store.tables import member
-from tests.support.runtime import SECRET, build_runtime
-
-Say = Callable[..., Result]
+from tests.support.commands import Say, typed_in
+from tests.support.runtime import build_runtime
 
 
 @pytest.fixture
@@ -28,8 +24,7 @@ def say(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Say:
     """Run a command in an installation with two offers of one host; its tables are wide, wherever the tests run."""
     asyncio.run(_offers(sqlite_url))
     monkeypatch.setattr(out, "_width", 200)
-    environment = {"OUTREACH_DATABASE_URL": sqlite_url, "OUTREACH_SECRET_KEY": SECRET}
-    return lambda *words: CliRunner(env=environment).invoke(outreach, list(words), catch_exceptions=True)
+    return typed_in(sqlite_url)
 
 
 async def _offers(url: str) -> None:
@@ -82,6 +77,6 @@ def test_postcodes_are_read_and_what_is_wrong_is_said(say: Say, tmp_path: Path) 
 
 @pytest.mark.parametrize("words", [("events",), ("events", "list"), ("events", "trust"), ("places",)])
 def test_help_teaches(say: Say, words: tuple[str, ...]) -> None:
-    shown = CliRunner().invoke(outreach, [*words, "--help"])
+    shown = say(*words, "--help")
     assert shown.exit_code == 0
     assert len(shown.output) > 100

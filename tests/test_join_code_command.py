@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from click.testing import CliRunner, Result
 
-from router.cli import outreach
 from router.core.errors import BadInput, NotFound
-from tests.support.runtime import SECRET
-
-Say = Callable[..., Result]
+from tests.support.commands import Say, typed_in
 
 
 @pytest.fixture
 def say(sqlite_url: str) -> Say:
     """Run the command in an installation with a number of its own."""
     environment = {
-        "OUTREACH_DATABASE_URL": sqlite_url,
-        "OUTREACH_SECRET_KEY": SECRET,
         "OUTREACH_PUBLIC_URL": "https://outreach.example.org",
         "OUTREACH_SMS_ACCOUNT_SID": "AC" + "0" * 32,
         "OUTREACH_SMS_AUTH_TOKEN": "a token of the tests",
@@ -29,7 +22,7 @@ def say(sqlite_url: str) -> Say:
         "COLUMNS": "200",
         "TERM": "xterm",
     }
-    return lambda *words: CliRunner(env=environment).invoke(outreach, ["join-code", *words], catch_exceptions=True)
+    return typed_in(sqlite_url, "join-code", **environment)
 
 
 def test_a_code_is_opened_shown_printed_listed_and_closed(say: Say, tmp_path: Path) -> None:

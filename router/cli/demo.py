@@ -10,7 +10,7 @@ import logging
 
 import click
 
-from router.cli.group import out, outreach
+from router.cli.table import out, outreach
 from router.demo import SCENARIOS, run_demo, run_sandbox
 
 

@@ -1,4 +1,4 @@
-"""The ``outreach`` command itself, and what its commands have in common: consoles, settings, an open ledger."""
+"""What the commands of ``outreach`` have in common: consoles, settings, an open ledger."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-import click
 from pydantic import ValidationError
-from rich.console import Console
 
-from router import __version__
 from router.app import open_runtime
+from router.cli.table import err, out, outreach
 from router.core.errors import BadInput
 from router.loop import run
 from router.runtime import Runtime
@@ -19,18 +17,6 @@ from router.settings import Settings, load_settings
 from router.store.migrate import is_current, migrate
 
 T = TypeVar("T")
-
-out = Console()
-err = Console(stderr=True)
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="outreach")
-def outreach() -> None:
-    """One ask, routed to each member over the channel they chose, only if their attention can bear it.
-
-    Start with `outreach demo`. Settings are environment variables; the README lists them.
-    """
 
 
 def open_settings() -> Settings:
@@ -60,3 +46,6 @@ def first_problem(error: ValidationError, file: str) -> BadInput:
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
     return BadInput(first["msg"], place=f"{file}: {place}")
+
+
+__all__ = ["err", "first_problem", "open_settings", "out", "outreach", "with_runtime"]

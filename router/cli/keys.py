@@ -15,7 +15,7 @@ from channels.webpush import new_private_key
 from channels.webpush.vapid import encode, load_private_key
 from router.cli.dns import mail_records, new_dkim_key
 from router.cli.envfile import append_variables, read_variables
-from router.cli.group import out, outreach
+from router.cli.table import out, outreach
 from router.settings import MAIN, channel_settings, variable
 
 SECRET_KEY = "OUTREACH_SECRET_KEY"  # noqa: S105 - a name

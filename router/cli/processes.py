@@ -6,11 +6,14 @@ import asyncio
 import contextlib
 import signal
 
-from router.app import open_runtime, refuse_split_sqlite, run_worker, serving
+from router.app import open_runtime, refuse_split_sqlite
 from router.cli.group import open_settings, out, outreach, with_runtime
 from router.loop import run
+from router.office.invitations import first_link
 from router.runtime import Runtime
+from router.serving import serving
 from router.store.migrate import migrate
+from router.worker import run_worker
 
 
 @outreach.command("migrate")
@@ -54,6 +57,9 @@ async def _serve(runtime: Runtime, *, web: bool, worker: bool) -> None:
         if web:
             url = await stack.enter_async_context(serving(runtime, host=settings.host, port=settings.port))
             out.print(f"Listening on {url}, known to others as {settings.public_url}. Ctrl-C stops.")
+            if link := await first_link(runtime, now=runtime.clock()):
+                out.print("Nobody can sign in yet. This link makes the first admin, once:")
+                out.print(link, highlight=False, soft_wrap=True)
         channels = ", ".join(runtime.channels) or "none yet: see README, Channels"
         out.print(f"Channels: {channels}")
         if worker:

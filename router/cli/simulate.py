@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from router.cli.group import err, out, outreach
+from router.cli.table import err, out, outreach
 from router.core.errors import BadInput
 from router.settings import load_settings
 from router.simulation.findings import growths_of

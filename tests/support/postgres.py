@@ -47,9 +47,10 @@ def url_of(database: str) -> str:
 
 def execute(statement: str) -> None:
     """Run a statement that makes or drops a database."""
+    url = admin_url()
 
     async def go() -> None:
-        connection = await asyncpg.connect(admin_url())
+        connection = await asyncpg.connect(url)
         try:
             await connection.execute(statement)
         finally:
@@ -59,22 +60,23 @@ def execute(statement: str) -> None:
 
 
 def in_thread(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end from anywhere, also from inside a running loop."""
-    results: list[T] = []
-    failures: list[BaseException] = []
+    """Run a coroutine to its end on one other loop, also from inside a running one, but not from inside that one."""
+    return asyncio.run_coroutine_threadsafe(work, _loop()).result()
 
-    def target() -> None:
-        try:
-            results.append(asyncio.run(work))
-        except BaseException as error:
-            failures.append(error)
 
-    thread = threading.Thread(target=target)
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="databases", daemon=True)
     thread.start()
-    thread.join()
-    if failures:
-        raise failures[0]
-    return results[0]
+
+    def close() -> None:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+    atexit.register(close)
+    return loop
 
 
 def _connects(url: str) -> bool:
