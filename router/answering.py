@@ -17,8 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from router.core.ask import Ask, Text
 from router.core.model import AskKind, CampaignStatus, DeliveryStatus, Lane
 from router.owners import Owner
-from router.store.batches import queue_alone
-from router.store.bulk import for_update
+from router.store.bulk import for_update, is_sqlite, sql
 from router.store.campaigns import write_ask
 from router.store.tables import campaign, to_ms
 from router.store.tallies import Moves
@@ -81,44 +80,50 @@ async def tell(
     It leaves at `at` at the earliest (now where None) and not after `until`. `by` is the organizer who wrote it.
     """
     month = now.year * 100 + now.month
-    campaign_id = await _standing_campaign(connection, month, ids, now)
     # Two processes may write to the same person at once; each message is a hop of its own.
-    await connection.execute(
-        text(f"SELECT id FROM member WHERE id = :id{for_update(connection)}"), {"id": to.member_id}
-    )
-    hop = await connection.scalar(
-        text(
-            "SELECT count(*) FROM delivery WHERE month = :month AND member_id = :member AND campaign_id = :campaign"
-            " AND channel = :channel"
+    standing = await connection.scalar(
+        sql(
+            "SELECT (SELECT min(id) FROM campaign WHERE kind = 'reply' AND month = :month) FROM member"
+            f" WHERE id = :member{for_update(connection)}"
         ),
-        {"month": month, "member": to.member_id, "campaign": campaign_id, "channel": to.channel},
+        {"month": month, "member": to.member_id},
     )
-    number = await queue_alone(
-        connection,
-        (next(ids), next(ids)),
-        month=month,
-        campaign_id=campaign_id,
-        member_id=to.member_id,
-        channel=to.channel,
-        account=to.account,
-        address_id=to.address_id,
-        hop=int(hop or 0),
-        lane=int(Lane.URGENT if saying is Saying.SERVICE else Lane.REPLY),
-        at=to_ms(at or now),
-        costs=False,
-    )
-    await connection.execute(
-        text(
-            'INSERT INTO reply_text (month, delivery_id, text, asked_at, kind, until, "by")'
-            " VALUES (:month, :id, :text, :at, :kind, :until, :by)"
-        ),
-        {
-            "month": month, "id": number, "text": words, "at": to_ms(now), "kind": saying.value,
-            "until": None if until is None else to_ms(until), "by": by,
-        },
-    )  # fmt: skip
+    campaign_id = standing or await _begin_standing(connection, month, next(ids), now)
+    number = next(ids)
+    values = {
+        "month": month, "number": number, "batch": next(ids), "campaign": campaign_id, "member": to.member_id,
+        "channel": to.channel, "account": to.account, "address": to.address_id, "at": to_ms(at or now),
+        "lane": int(Lane.URGENT if saying is Saying.SERVICE else Lane.REPLY),
+        "text": words, "asked_at": to_ms(now), "kind": saying.value, "until": None if until is None else to_ms(until),
+        "by": by,
+    }  # fmt: skip
+    if is_sqlite(connection):
+        for statement in _QUEUE:
+            await connection.execute(statement, values)
+    else:
+        await connection.execute(_QUEUE_AT_ONCE, values)
     moves.add(campaign_id, to.channel, DeliveryStatus.QUEUED)
     return number
+
+
+_DELIVERY = (
+    "INSERT INTO delivery (month, id, campaign_id, member_id, channel, hop, address_id, status, not_before)"
+    " SELECT CAST(:month AS integer), CAST(:number AS bigint), CAST(:campaign AS bigint), CAST(:member AS bigint),"
+    " CAST(:channel AS varchar), count(*), CAST(:address AS bigint), 'queued', CAST(:at AS bigint) FROM delivery"
+    " WHERE month = :month AND member_id = :member AND campaign_id = :campaign AND channel = :channel"
+)
+"""Each message is one more hop."""
+_BATCH = (
+    "INSERT INTO batch (id, month, campaign_id, channel, account, lane, first_id, last_id, open, not_before)"
+    " VALUES (:batch, :month, :campaign, :channel, :account, :lane, :number, :number, true, :at)"
+)
+_WORDS = (
+    'INSERT INTO reply_text (month, delivery_id, text, asked_at, kind, until, "by")'
+    " VALUES (:month, :number, :text, :asked_at, :kind, :until, :by)"
+)
+_QUEUE = text(_DELIVERY), text(_BATCH), text(_WORDS)
+_QUEUE_AT_ONCE = text(f"WITH one AS ({_DELIVERY}), alone AS ({_BATCH}) {_WORDS}")
+"""The same for PostgreSQL, where it is the way there and back that takes long."""
 
 
 async def where_to_write(connection: AsyncConnection, member_id: int, prefer: int | None = None) -> To | None:
@@ -138,14 +143,8 @@ async def where_to_write(connection: AsyncConnection, member_id: int, prefer: in
     return None if row is None else To(member_id, row.channel, row.id, row.account)
 
 
-async def _standing_campaign(connection: AsyncConnection, month: int, ids: Iterator[int], now: datetime) -> int:
-    """The campaign whose deliveries are the answers of this month."""
-    found = await connection.scalar(
-        text("SELECT min(id) FROM campaign WHERE kind = 'reply' AND month = :month"), {"month": month}
-    )
-    if found is not None:
-        return int(found)
-    fresh_id = next(ids)
+async def _begin_standing(connection: AsyncConnection, month: int, fresh_id: int, now: datetime) -> int:
+    """Begin the campaign whose deliveries are the answers of this month."""
     await connection.execute(
         insert(campaign).values(
             id=fresh_id,

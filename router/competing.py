@@ -29,6 +29,9 @@ from router.store.tallies import Moves
 TURNS = 20
 """Where organizers compete, an audience is routed in about so many turns: they share it to within one of them."""
 
+UNCONTESTED = 1 << 62
+"""Member numbers of a turn that nobody else waits for: as many as a transaction bears (`router.ranges`)."""
+
 _RUNNING = text(
     "SELECT c.id, c.epoch, c.text_version, c.created_by, c.expires_at, c.raised_until,"
     " EXISTS (SELECT 1 FROM route_range r WHERE r.campaign_id = c.id AND r.routed_at IS NULL) AS waiting,"
@@ -82,7 +85,7 @@ async def _make_ready(runtime: Runtime, connection: AsyncConnection, ready: dict
     prepared = None if campaign is None else await prepare(runtime, connection, campaign)
     ready.pop(number, None)
     if prepared is not None:
-        ready[number] = prepared
+        ready[number] = replace(prepared, most=UNCONTESTED)
 
 
 def _is_as_known(prepared: Route, row: Any, now: datetime) -> bool:

@@ -129,7 +129,7 @@ class Dispatcher:
             if not grants.total and not done and not yielding:
                 grants = await self._tokens_soon()
             work = await self._commit(batch, previous, done, grants.total)
-            if work is None:
+            if work is None or work.let_go:
                 await self._give_back(grants)
                 return
             if work.letters:

@@ -11,13 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.alike import telling_channels
 from router.competing import make_room
 from router.core.lot import draw, is_held_out, variant_of
-from router.core.model import AskKind, CampaignStatus, Reason
+from router.core.model import AskKind, Reason
 from router.core.purse import NOTHING, encode
 from router.core.purse_patterns import last_asked
 from router.core.routing import Deliver, House
@@ -27,38 +26,22 @@ from router.fanout_people import Decisions, Person
 from router.fanout_rows import DELIVERY_COLUMNS, Rows
 from router.overflow import room_for
 from router.plans import Route, house_of
+from router.ranges import RANGE, end_turn, lock_turn
 from router.rulings import ruling_of
 from router.runtime import Runtime
 from router.store.batches import BATCH_COLUMNS
 from router.store.budgets import lock_slots, write_slots
-from router.store.bulk import for_update, insert_new_rows, insert_rows
-from router.store.campaigns import lock_campaign
+from router.store.bulk import insert_new_rows, insert_rows
 from router.store.debts import acted_first, who_is_owed
-from router.store.people import HOUSEHOLD, AddressRow, last_actions, read_plain, who_said_yes
-from router.store.tables import EPOCH, ask_claim, batch, delivery, route_range, to_ms
+from router.store.people import HOUSEHOLD, KIND, AddressRow, last_actions, read_plain, who_answered, who_said_yes
+from router.store.tables import EPOCH, ask_claim, batch, delivery, to_ms
 from router.store.tallies import Moves
-
-RANGE = 1_000
-"""Member numbers in a range: long enough to write in bulk, short enough for SQLite's one writer (under 50 ms)."""
-
 
 ROUTES_AT_ONCE = {"sqlite": 1, "postgresql": 2}
 """Ranges that a process routes side by side: PostgreSQL writes one, for as long again, while the next is decided."""
 
-_RANGE_COLUMNS = ("campaign_id", "first_member", "last_member", "epoch")
-
 _MOST_ROWS = 2
 """Numbers for each message to a member of a range: a delivery, and a batch where it is alone in one."""
-
-
-async def cut_ranges(connection: AsyncConnection, campaign_id: int) -> int:
-    """Cut the members there are now into ranges; who joins later is not in this campaign."""
-    first, last = (await connection.execute(text("SELECT min(id), max(id) FROM member"))).one()
-    if first is None:
-        return 0
-    rows = [(campaign_id, low, min(low + RANGE - 1, last), 1) for low in range(first, last + 1, RANGE)]
-    await insert_rows(connection, route_range, _RANGE_COLUMNS, rows)
-    return len(rows)
 
 
 async def route_range_of(runtime: Runtime, prepared: Route, *, now: datetime) -> int | None:
@@ -68,7 +51,7 @@ async def route_range_of(runtime: Runtime, prepared: Route, *, now: datetime) ->
     house = house_of(runtime)
 
     async def work(connection: AsyncConnection) -> int | None:
-        span = await _lock_range(connection, prepared, now)
+        span = await lock_turn(connection, prepared, now)
         if span is None:
             return None
         first, last = span
@@ -79,52 +62,10 @@ async def route_range_of(runtime: Runtime, prepared: Route, *, now: datetime) ->
             named = {number: [AddressRow(*address) for address in some] for number, some in addresses.items()}
             addresses = await acted_first(connection, named, prepared.ask.about)
         await _write_range(runtime, connection, prepared, rows, addresses, house, ids, now)
-        await connection.execute(
-            text("UPDATE route_range SET routed_at = :now WHERE campaign_id = :campaign AND first_member = :first"),
-            {"now": to_ms(now), "campaign": prepared.campaign.id, "first": first},
-        )
+        await end_turn(connection, prepared.campaign.id, first, last, now)
         return len(rows)
 
     return await runtime.store.transact(work)
-
-
-async def _lock_range(connection: AsyncConnection, prepared: Route, now: datetime) -> tuple[int, int] | None:
-    """Rule 1: the campaign must still be running, in the epoch this plan was made for, and the range unrouted.
-
-    A plan whose raised budget has run out is made anew as well.
-    """
-    campaign = await lock_campaign(connection, prepared.campaign.id, in_turn=True)
-    if campaign is None or campaign.status is not CampaignStatus.RUNNING or campaign.epoch != prepared.campaign.epoch:
-        return None
-    if prepared.plan.budget.override and (campaign.raised_until is None or now >= campaign.raised_until):
-        return None
-    row = (
-        await connection.execute(
-            text(
-                "SELECT first_member, last_member, epoch FROM route_range"
-                " WHERE campaign_id = :campaign AND routed_at IS NULL ORDER BY first_member LIMIT 1"
-                f"{for_update(connection, skip_locked=True)}"
-            ),
-            {"campaign": prepared.campaign.id},
-        )
-    ).one_or_none()
-    if row is None:
-        return None
-    if row.last_member - row.first_member >= prepared.most:
-        return await _cut(connection, prepared, row)
-    return row.first_member, row.last_member
-
-
-async def _cut(connection: AsyncConnection, prepared: Route, row: Any) -> tuple[int, int]:
-    """Take only the first part of a range, as much as a turn allows."""
-    last = row.first_member + prepared.most - 1
-    await connection.execute(
-        text("UPDATE route_range SET last_member = :last WHERE campaign_id = :campaign AND first_member = :first"),
-        {"last": last, "campaign": prepared.campaign.id, "first": row.first_member},
-    )
-    rest = (prepared.campaign.id, last + 1, row.last_member, row.epoch)
-    await insert_rows(connection, route_range, _RANGE_COLUMNS, [rest])
-    return row.first_member, last
 
 
 async def _write_range(
@@ -150,10 +91,12 @@ async def _write_range(
         left_out=_left_out(runtime, prepared),
         room=await room_for(runtime, connection, prepared, now=now),
         now=now,
+        answered=await who_answered(connection, members, campaign.id) if prepared.groups is not None else set(),
     )
+    asked_at = await prepared.groups.asked_at(connection, members, now=now) if prepared.groups is not None else {}
     said_yes = await who_said_yes(connection, members, thread.campaign) if thread is not None else set()
     in_order = await _in_turn(runtime, connection, prepared, rows, slots, now)
-    people = decisions.decide_all(in_order, addresses, slots, said_yes)
+    people = decisions.decide_all(in_order, addresses, slots, said_yes, asked_at)
     moves = Moves()
     if costs:
         await _compete(runtime, connection, prepared, house, decisions, people, slots, moves, now)
@@ -168,7 +111,7 @@ async def _write_range(
         paced=ask.paced,
     )
     for person in people:
-        _write(written, person, further.get(person.id, ()))
+        _write(written, person, further.get(person.id, ()), groups_first=prepared.groups is not None)
     written.number()
     await insert_rows(connection, delivery, DELIVERY_COLUMNS, written.deliveries)
     await insert_rows(connection, batch, BATCH_COLUMNS, written.batches)
@@ -184,12 +127,14 @@ async def _write_range(
     await written.moves.write(connection)
 
 
-def _write(rows: Rows, person: Person, also: Sequence[int]) -> None:
+def _write(rows: Rows, person: Person, also: Sequence[int], *, groups_first: bool) -> None:
     """One decision as rows; `also` are the places of the further addresses that get an alert."""
     ruling = person.ruling
     trace = ruling.trace(person.addresses)
     if person.reason is None:
-        rows.send(person.id, ruling.at, trace, person.target(ruling.place), [person.target(place) for place in also])
+        ahead = groups_first and person.row[KIND] == "group"
+        others = [person.target(place) for place in also]
+        rows.send(person.id, ruling.at, trace, person.target(ruling.place), others, ahead=ahead)
     elif person.reason is Reason.DUPLICATE:
         rows.lose(person.id, trace, person.target(ruling.place))
     else:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.answering import Saying
@@ -24,8 +23,8 @@ from router.outcomes import Outcome, ids_needed, record
 from router.runtime import Runtime
 from router.spending import afford, pause_for_money
 from router.stops import Queued, cancel_rows
-from router.store.batches import Waiting, mark_sending, read_waiting, renew
-from router.store.bulk import in_numbers, numbers
+from router.store.batches import Waiting, let_go, mark_sending, read_waiting, renew
+from router.store.bulk import in_numbers, numbers, sql
 from router.store.campaigns import CampaignRow, lock_campaign
 from router.store.debts import what_they_did
 from router.store.tables import from_ms, to_ms
@@ -47,6 +46,8 @@ class Work:
     """Puts those letters into words."""
     refusal: str = ""
     """Why there is no money for any of them, where that is so."""
+    let_go: bool = False
+    """Nothing of the batch may leave now, so it was closed or given back."""
 
 
 async def write_intent(runtime: Runtime, writers: Writers, work: Work) -> bool:
@@ -63,6 +64,9 @@ async def write_intent(runtime: Runtime, writers: Writers, work: Work) -> bool:
             await record(runtime, connection, work.previous, work.done, ids, moves, now=work.now)
         if campaign is not None and ours and work.wanted:
             await _claim(runtime, writers, connection, campaign, work, moves)
+        work.let_go = ours and work.wanted > 0 and not work.letters
+        if work.let_go:
+            await let_go(connection, batch)
         await moves.write(connection)
         return ours
 
@@ -218,7 +222,7 @@ async def _dispose(
 
 async def _put_off(connection: AsyncConnection, work: Work, rows: list[Waiting], at: datetime) -> None:
     await connection.execute(
-        text(
+        sql(
             "UPDATE delivery SET not_before = :at WHERE month = :month"
             f" AND id {in_numbers(connection, 'ids')} AND status = 'queued'"
         ),
@@ -239,7 +243,7 @@ async def _with_their_part(connection: AsyncConnection, writer: Writer, rows: li
 
 async def _own_words(connection: AsyncConnection, work: Work, rows: list[Waiting]) -> dict[int, _Own]:
     found = await connection.execute(
-        text(
+        sql(
             "SELECT delivery_id, text, asked_at, kind, until FROM reply_text WHERE month = :month"
             f" AND delivery_id {in_numbers(connection, 'ids')}"
         ),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.channel import Sent
@@ -18,9 +17,9 @@ from router.letters import Claim, Letter
 from router.reach import move_address, note_unreachable, notify_unknown_code
 from router.runtime import Runtime
 from router.stops import bury_address, cancel_queued, suppress
-from router.store.batches import reopen, write_attempts
+from router.store.batches import among, reopen, these, write_attempts
 from router.store.budgets import refund
-from router.store.bulk import in_numbers, numbers
+from router.store.bulk import sql
 from router.store.tables import to_ms
 from router.store.tallies import Moves
 
@@ -203,18 +202,16 @@ class _Book:
             if left == 0:
                 return
             result = await self._connection.execute(
-                text(
+                sql(
                     "UPDATE delivery SET status = :to, sent_at = coalesce(:at, sent_at)"
-                    f" WHERE month = :month AND id {in_numbers(self._connection, 'ids')}"
-                    " AND claim_id = :claim AND status = :from"
+                    f" WHERE {among(self._connection)} AND claim_id = :claim AND status = :from"
                 ),
                 {
                     "to": to.value,
                     "from": status.value,
                     "at": None if now is None else to_ms(now),
-                    "month": self._batch.month,
-                    "ids": numbers(self._connection, ids),
                     "claim": self._claim.id,
+                    **these(self._connection, self._batch.month, ids),
                 },
             )
             self._count(status, to, None, result.rowcount)
@@ -228,7 +225,7 @@ class _Book:
         at = to_ms(step.at or outcome.at)
         for status in (DeliveryStatus.SENDING, DeliveryStatus.UNKNOWN):
             result = await self._connection.execute(
-                text(
+                sql(
                     "UPDATE delivery SET status = 'queued', claim_id = NULL, not_before = :at,"
                     " attempts = attempts - :unburnt WHERE month = :month AND id = :id AND claim_id = :claim"
                     " AND status = :from"
@@ -253,7 +250,7 @@ class _Book:
         to = DeliveryStatus.EXPIRED if step.step is Step.EXPIRE else DeliveryStatus.FAILED
         for status in (DeliveryStatus.SENDING, DeliveryStatus.UNKNOWN):
             result = await self._connection.execute(
-                text(
+                sql(
                     "UPDATE delivery SET status = :to, reason = :reason, done_at = :now"
                     " WHERE month = :month AND id = :id AND claim_id = :claim AND status = :from"
                 ),

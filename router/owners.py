@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import insert, text, update
+from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.channel import Inbound
@@ -14,6 +14,7 @@ from router.core.model import DeliveryRef
 from router.core.outgoing import Kind
 from router.runtime import Runtime
 from router.stops import covered, suppress
+from router.store.bulk import sql
 from router.store.hooks import tell_hooks
 from router.store.tables import address, consent
 from router.store.tallies import Moves
@@ -32,7 +33,7 @@ class Owner(NamedTuple):
 async def owners_of(connection: AsyncConnection, hash_: str, channel: str) -> list[Owner]:
     """Everybody who has this address on this channel; more than one is a household."""
     rows = await connection.execute(
-        text(
+        sql(
             "SELECT a.member_id, a.id, m.locale, a.account FROM address a JOIN member m ON m.id = a.member_id"
             " WHERE a.hash = :hash AND a.channel = :channel ORDER BY a.member_id LIMIT 10"
         ),
@@ -74,7 +75,7 @@ async def grant_consent(
     """START: lift the suppression, and keep who agreed again in which words."""
     for name in covered(runtime, channel):
         await connection.execute(
-            text("DELETE FROM suppression WHERE address_hash = :hash AND channel = :channel"),
+            sql("DELETE FROM suppression WHERE address_hash = :hash AND channel = :channel"),
             {"hash": hash_, "channel": name},
         )
         runtime.signals.restore(hash_, name)
@@ -99,7 +100,7 @@ async def agree(
 async def is_silenced(connection: AsyncConnection, hash_: str, channel: str) -> bool:
     """Whether somebody said STOP there."""
     found = await connection.scalar(
-        text("SELECT 1 FROM suppression WHERE address_hash = :hash AND channel = :channel"),
+        sql("SELECT 1 FROM suppression WHERE address_hash = :hash AND channel = :channel"),
         {"hash": hash_, "channel": channel},
     )
     return found is not None

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.guarding import Matter
@@ -14,10 +13,10 @@ from router.core.model import CampaignStatus, DeliveryRef, DeliveryStatus, Reaso
 from router.runtime import Runtime
 from router.store.batches import lease_batch, let_go
 from router.store.budgets import refund
-from router.store.bulk import for_update, in_numbers, numbers
+from router.store.bulk import for_update, in_numbers, insert_new_rows, numbers, sql
 from router.store.campaigns import lock_campaign
 from router.store.reactions import asked_by, last_asked
-from router.store.tables import to_ms
+from router.store.tables import suppression, to_ms
 from router.store.tallies import Moves
 
 COMPLAINT = "complaint"
@@ -58,21 +57,17 @@ async def suppress(
     (`router.guard`), as an answer to the message it is `about`, else to the ask that they got last there.
     """
     channels = covered(runtime, channel)
+    rows = [(address_hash, name, reason, source[:400], to_ms(now)) for name in channels]
+    columns = ("address_hash", "channel", "reason", "source", "at")
+    new = await insert_new_rows(connection, suppression, columns, rows, returning="channel")
     for name in channels:
-        new = await connection.execute(
-            text(
-                "INSERT INTO suppression (address_hash, channel, reason, source, at)"
-                " VALUES (:hash, :channel, :reason, :source, :at) ON CONFLICT DO NOTHING"
-            ),
-            {"hash": address_hash, "channel": name, "reason": reason, "source": source[:400], "at": to_ms(now)},
-        )
         runtime.signals.revoke(address_hash, name)
-        if name == channel and new.rowcount:
-            asked = await asked_by(connection, about) if about is not None else None
-            asked = asked or await last_asked(connection, address_hash, channel, now=now)
-            if asked is not None:
-                kind = Matter.COMPLAINT if reason == COMPLAINT else Matter.OPT_OUT
-                moves.react(asked.campaign_id, channel, kind.value, asked.variant)
+    if channel in new:
+        asked = await asked_by(connection, about) if about is not None else None
+        asked = asked or await last_asked(connection, address_hash, channel, now=now)
+        if asked is not None:
+            kind = Matter.COMPLAINT if reason == COMPLAINT else Matter.OPT_OUT
+            moves.react(asked.campaign_id, channel, kind.value, asked.variant)
     return channels
 
 
@@ -85,7 +80,7 @@ async def cancel_queued(
     """
     rows = (
         await connection.execute(
-            text(
+            sql(
                 "SELECT d.month, d.id, d.campaign_id, d.member_id, d.channel, d.status, d.costs, a.channel AS silenced"
                 " FROM address a JOIN delivery d ON d.member_id = a.member_id AND (d.address_id = a.id"
                 " OR (d.hop > 0 AND EXISTS (SELECT 1 FROM delivery p WHERE p.month = d.month"
@@ -126,7 +121,7 @@ async def cancel_rows(
         by_place.setdefault((row.month, row.campaign_id, row.channel), []).append(row)
     for (month, campaign_id, channel), found in by_place.items():
         result = await connection.execute(
-            text(
+            sql(
                 "UPDATE delivery SET status = :to, reason = :reason, done_at = :now"
                 f" WHERE month = :month AND id {in_numbers(connection, 'ids')} AND status = 'queued' RETURNING id"
             ),
@@ -148,7 +143,7 @@ async def in_flight(connection: AsyncConnection, deliveries: Sequence[tuple[int,
     """Whether any of these (month, id) is still being sent."""
     for month in {month for month, _ in deliveries}:
         found = await connection.scalar(
-            text(
+            sql(
                 "SELECT 1 FROM delivery WHERE month = :month"
                 f" AND id {in_numbers(connection, 'ids')} AND status = 'sending' LIMIT 1"
             ),
@@ -162,7 +157,7 @@ async def in_flight(connection: AsyncConnection, deliveries: Sequence[tuple[int,
 async def bury_address(connection: AsyncConnection, address_hash: str, channel: str) -> None:
     """This address does not exist any more on this channel, whoever has it."""
     await connection.execute(
-        text("UPDATE address SET state = 'dead' WHERE hash = :hash AND channel = :channel"),
+        sql("UPDATE address SET state = 'dead' WHERE hash = :hash AND channel = :channel"),
         {"hash": address_hash, "channel": channel},
     )
 
@@ -185,7 +180,7 @@ async def withdraw_batch(runtime: Runtime, owner: str, *, now: datetime) -> bool
         reason = Reason.CAMPAIGN_CANCELLED if cancelled else Reason.GOAL_MET
         rows = (
             await connection.execute(
-                text(
+                sql(
                     "SELECT month, id, campaign_id, member_id, channel, costs FROM delivery"
                     " WHERE month = :month AND id BETWEEN :first AND :last AND status = 'queued'"
                     f" ORDER BY id{for_update(connection)}"

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.attention import Dial
 from router.core.model import Address, AddressState, ConsentState, DeliveryStatus, Member
-from router.store.bulk import for_update, in_numbers, insert_rows, is_sqlite, numbers
+from router.store.bulk import for_update, in_numbers, insert_rows, is_sqlite, numbers, sql
 from router.store.engine import now_ms_sql
 from router.store.people import read_attributes
 from router.store.tables import batch, delivery, from_ms, to_ms
@@ -100,7 +99,7 @@ async def lease_batch(
     only = "" if account is None else " AND b.account IN ('', :account)"
     row = (
         await connection.execute(
-            text(
+            sql(
                 "SELECT b.id, b.month, b.campaign_id, b.channel, b.account, b.lane, b.first_id, b.last_id, b.epoch,"
                 " b.owner"
                 " FROM batch b JOIN campaign c ON c.id = b.campaign_id"
@@ -133,7 +132,7 @@ async def lease_batch(
         epoch=row.epoch + 1,
     )
     await connection.execute(
-        text(f"UPDATE batch SET owner = :owner, epoch = :epoch, leased_until = {clock} + {LEASE_MS} WHERE id = :id"),
+        sql(f"UPDATE batch SET owner = :owner, epoch = :epoch, leased_until = {clock} + {LEASE_MS} WHERE id = :id"),
         {"owner": owner, "epoch": leased.epoch, "id": leased.id},
     )
     if row.owner is not None:
@@ -144,7 +143,7 @@ async def lease_batch(
 async def is_outranked(connection: AsyncConnection, leased: Batch, *, first_lane: int, now: datetime) -> bool:
     """Whether a batch of a more urgent lane, from `first_lane` on, waits for the same senders."""
     found = await connection.scalar(
-        text(
+        sql(
             "SELECT 1 FROM batch b JOIN campaign c ON c.id = b.campaign_id"
             " WHERE b.open AND b.channel = :channel AND b.lane >= :first AND b.lane < :lane"
             f" AND b.account IN ('', :account) AND {_MAY_LEAVE}"
@@ -165,7 +164,7 @@ async def _give_up_in_flight(connection: AsyncConnection, leased: Batch, now: da
     """Rule 9: what the last owner had in flight may have been sent. Nobody will ever know from us."""
     lost = (
         await connection.execute(
-            text(
+            sql(
                 "UPDATE delivery SET status = 'unknown' WHERE month = :month AND id BETWEEN :first AND :last"
                 " AND status = 'sending' RETURNING id, attempts"
             ),
@@ -223,7 +222,7 @@ async def renew(connection: AsyncConnection, leased: Batch) -> bool:
     """Lengthen the lease; False where somebody has taken over. Locks the batch until the transaction ends."""
     clock = now_ms_sql(connection.dialect.name)
     result = await connection.execute(
-        text(
+        sql(
             f"UPDATE batch SET leased_until = {clock} + {LEASE_MS} WHERE id = :id AND owner = :owner AND epoch = :epoch"
         ),
         {"id": leased.id, "owner": leased.owner, "epoch": leased.epoch},
@@ -234,7 +233,7 @@ async def renew(connection: AsyncConnection, leased: Batch) -> bool:
 async def read_waiting(connection: AsyncConnection, leased: Batch, *, limit: int, now: datetime) -> list[Waiting]:
     """The next queued rows of a batch, locked in number order, with all that must be known before sending."""
     rows = await connection.execute(
-        text(
+        sql(
             "SELECT d.id, d.attempts, d.costs, d.hop, m.id, m.first_name, m.last_name, m.locale, m.zone, m.country,"
             " m.postcode, m.place, m.attributes, m.erased_at,"
             " a.id, a.value, a.hash, a.state, a.consent, a.rank, s.reason, a.account, a.last_inbound_at, m.kind,"
@@ -295,6 +294,20 @@ _DIALS = {dial.value: dial for dial in Dial}
 _NO_ATTRIBUTES: dict[str, str] = {}
 
 
+def among(connection: AsyncConnection) -> str:
+    """SQL for "is one of these deliveries"; bind it with `these`.
+
+    The first and the last are named, too: a database that knows nothing yet of a young table would rather read the
+    whole month than look up five hundred numbers.
+    """
+    return f"month = :month AND id BETWEEN :first AND :last AND id {in_numbers(connection, 'ids')}"
+
+
+def these(connection: AsyncConnection, month: int, ids: Sequence[int]) -> dict[str, Any]:
+    """The values to bind for `among`; at least one number."""
+    return {"month": month, "first": min(ids), "last": max(ids), "ids": numbers(connection, ids)}
+
+
 async def mark_sending(
     connection: AsyncConnection, leased: Batch, ids: Sequence[int], *, claim_id: int, text_version: int
 ) -> None:
@@ -302,21 +315,19 @@ async def mark_sending(
     if not ids:
         return
     await connection.execute(
-        text(
+        sql(
             "UPDATE delivery SET status = 'sending', claim_id = :claim, attempts = attempts + 1,"
             f" claimed_at = {now_ms_sql(connection.dialect.name)}, text_version = :version"
-            f" WHERE month = :month AND id {in_numbers(connection, 'ids')} AND status = 'queued'"
+            f" WHERE {among(connection)} AND status = 'queued'"
         ),
-        {"claim": claim_id, "version": text_version, "month": leased.month, "ids": numbers(connection, ids)},
+        {"claim": claim_id, "version": text_version, **these(connection, leased.month, ids)},
     )
 
 
 async def rows_of_claim(connection: AsyncConnection, leased: Batch, claim_id: int) -> int:
     """Rule 5: how many rows carry this claim, which tells whether a commit that failed to answer took place."""
     found = await connection.scalar(
-        text(
-            "SELECT count(*) FROM delivery WHERE month = :month AND id BETWEEN :first AND :last AND claim_id = :claim"
-        ),
+        sql("SELECT count(*) FROM delivery WHERE month = :month AND id BETWEEN :first AND :last AND claim_id = :claim"),
         {"month": leased.month, "first": leased.first_id, "last": leased.last_id, "claim": claim_id},
     )
     return int(found or 0)
@@ -338,7 +349,7 @@ async def let_go(connection: AsyncConnection, leased: Batch) -> bool:
         "last": leased.last_id,
     }
     closed = await connection.execute(
-        text(
+        sql(
             f"UPDATE batch SET open = false, owner = NULL, leased_until = 0 WHERE {mine} AND NOT EXISTS"
             f" (SELECT 1 FROM delivery d WHERE {span} AND d.status IN ('queued', 'sending'))"
         ),
@@ -347,7 +358,7 @@ async def let_go(connection: AsyncConnection, leased: Batch) -> bool:
     if closed.rowcount == 1:
         return True
     await connection.execute(
-        text(
+        sql(
             "UPDATE batch SET owner = NULL, leased_until = 0, not_before = coalesce("
             f"(SELECT min(d.not_before) FROM delivery d WHERE {span} AND d.status = 'queued'), not_before)"
             f" WHERE {mine}"
@@ -361,7 +372,7 @@ async def reopen(connection: AsyncConnection, batch_id: int, *, not_before: int)
     """Rule 10: a row went back to the queue, so its batch must be open again and be looked at no later than that."""
     smaller = "min" if is_sqlite(connection) else "least"
     await connection.execute(
-        text(
+        sql(
             f"UPDATE batch SET not_before = CASE WHEN open THEN {smaller}(not_before, :at) ELSE :at END, open = true"
             " WHERE id = :id"
         ),
@@ -394,6 +405,6 @@ async def write_attempts(connection: AsyncConnection, rows: Sequence[tuple[Any, 
         return
     arrays = ", ".join(f"CAST(:c{place} AS {kind}[])" for place, kind in enumerate(_ATTEMPT_TYPES))
     await connection.execute(
-        text(f"INSERT INTO attempt ({names}) SELECT * FROM unnest({arrays}){settle}"),
+        sql(f"INSERT INTO attempt ({names}) SELECT * FROM unnest({arrays}){settle}"),
         {f"c{place}": [row[place] for row in rows] for place in range(len(_ATTEMPT_TYPES))},
     )

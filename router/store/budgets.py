@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core import purse
 from router.core.purse import EMPTY, Purse
-from router.store.bulk import array, for_update, in_numbers, is_sqlite, numbers, plain_rows
+from router.store.bulk import array, for_update, in_numbers, is_sqlite, numbers, plain_rows, sql
 
 
 async def lock_budgets(connection: AsyncConnection, holders: Iterable[int]) -> dict[int, Purse]:
@@ -29,7 +29,7 @@ async def lock_people(connection: AsyncConnection, members: Iterable[int], hashe
     if is_sqlite(connection) or not (wanted or at):
         return
     rows = await connection.execute(
-        text(
+        sql(
             "SELECT m.id, m.household_id FROM member m JOIN (SELECT unnest(CAST(:ids AS bigint[])) AS id"
             " UNION SELECT member_id FROM address WHERE hash = ANY(CAST(:hashes AS text[]))) p ON p.id = m.id"
         ),
@@ -47,23 +47,27 @@ async def lock_slots(connection: AsyncConnection, holders: Iterable[int]) -> dic
     if len(found) == len(wanted) or is_sqlite(connection):
         return found
     # A holder without a row has nothing to lock; two campaigns would both find the budget free.
-    await connection.execute(
-        text(
+    missing = [holder for holder in wanted if holder not in found]
+    made = await connection.execute(
+        sql(
             "INSERT INTO contact_budget (holder) SELECT unnest(CAST(CAST(:ids AS text) AS bigint[]))"
-            " ON CONFLICT DO NOTHING"
+            " ON CONFLICT DO NOTHING RETURNING holder, slots"
         ),
-        {"ids": array(holder for holder in wanted if holder not in found)},
+        {"ids": array(missing)},
     )
-    return await _lock(connection, wanted)
+    found |= {row[0]: row[1] for row in plain_rows(made)}
+    others = [holder for holder in missing if holder not in found]
+    return {**found, **await _lock(connection, others)} if others else found
 
 
 async def _lock(connection: AsyncConnection, holders: list[int]) -> dict[int, str]:
     rows = await connection.execute(
-        text(
-            f"SELECT holder, slots FROM contact_budget WHERE holder {in_numbers(connection, 'ids')}"
+        sql(
+            "SELECT holder, slots FROM contact_budget"
+            f" WHERE holder BETWEEN :first AND :last AND holder {in_numbers(connection, 'ids')}"
             f" ORDER BY holder{for_update(connection)}"
         ),
-        {"ids": numbers(connection, holders)},
+        {"first": holders[0], "last": holders[-1], "ids": numbers(connection, holders)},
     )
     return {row[0]: row[1] for row in plain_rows(rows)}
 
@@ -86,12 +90,17 @@ async def write_slots(connection: AsyncConnection, changed: Mapping[int, str]) -
         )
         return
     await connection.execute(
-        text(
+        sql(
             "UPDATE contact_budget b SET slots = n.slots"
             " FROM unnest(CAST(CAST(:holders AS text) AS bigint[]), CAST(:slots AS text[])) AS n (holder, slots)"
-            " WHERE b.holder = n.holder"
+            " WHERE b.holder = n.holder AND b.holder BETWEEN :first AND :last"
         ),
-        {"holders": array(row[0] for row in rows), "slots": [row[1] for row in rows]},
+        {
+            "holders": array(row[0] for row in rows),
+            "slots": [row[1] for row in rows],
+            "first": rows[0][0],
+            "last": rows[-1][0],
+        },
     )
 
 
@@ -103,7 +112,7 @@ async def refund(connection: AsyncConnection, spent: Iterable[tuple[int, int]]) 
     if not by_member:
         return
     rows = await connection.execute(
-        text(f"SELECT id, coalesce(household_id, id) AS holder FROM member WHERE id {in_numbers(connection, 'ids')}"),
+        sql(f"SELECT id, coalesce(household_id, id) AS holder FROM member WHERE id {in_numbers(connection, 'ids')}"),
         {"ids": numbers(connection, sorted(by_member))},
     )
     # A member may have joined a household since the slot was reserved: look in both purses.
@@ -123,12 +132,12 @@ async def note_answers(connection: AsyncConnection, answers: Mapping[int, dateti
     """These members answered or acted, at these moments: what they were asked no longer counts as unanswered."""
     if not answers:
         return
-    rows = await connection.execute(
-        text(f"SELECT id, coalesce(household_id, id) AS holder FROM member WHERE id {in_numbers(connection, 'ids')}"),
-        {"ids": numbers(connection, sorted(answers))},
-    )
-    holders: dict[int, int] = {row.id: row.holder for row in rows}
-    purses = await lock_budgets(connection, holders.values())
+    rows = await _lock_purses_of(connection, answers)
+    if len(rows) < len(answers) and not is_sqlite(connection):
+        await _make_purses_of(connection, answers)
+        rows = await _lock_purses_of(connection, answers)
+    holders: dict[int, int] = {row[0]: row[1] for row in rows}
+    purses = {row[1]: purse.decode(row[2]) for row in rows}
     changed: dict[int, Purse] = {}
     for member_id, at in answers.items():
         holder = holders.get(member_id)
@@ -137,3 +146,27 @@ async def note_answers(connection: AsyncConnection, answers: Mapping[int, dateti
         if holder is not None and after is not before:
             changed[holder] = after
     await write_budgets(connection, changed)
+
+
+async def _lock_purses_of(connection: AsyncConnection, members: Iterable[int]) -> Sequence[Any]:
+    """(member, who holds their purse, its text) of those who have one, held until the transaction ends."""
+    rows = await connection.execute(
+        sql(
+            "SELECT m.id, b.holder, b.slots FROM member m JOIN contact_budget b"
+            f" ON b.holder = coalesce(m.household_id, m.id) WHERE m.id {in_numbers(connection, 'ids')}"
+            f" ORDER BY b.holder{for_update(connection, 'b')}"
+        ),
+        {"ids": numbers(connection, sorted(members))},
+    )
+    return plain_rows(rows)
+
+
+async def _make_purses_of(connection: AsyncConnection, members: Iterable[int]) -> None:
+    """Without a purse there is nothing to hold against whoever asks them just now."""
+    await connection.execute(
+        sql(
+            "INSERT INTO contact_budget (holder) SELECT DISTINCT coalesce(household_id, id) FROM member"
+            f" WHERE id {in_numbers(connection, 'ids')} ORDER BY 1 ON CONFLICT DO NOTHING"
+        ),
+        {"ids": numbers(connection, sorted(members))},
+    )

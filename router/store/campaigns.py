@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.ask import Ask
 from router.core.errors import NotFound
 from router.core.model import AskKind, CampaignStatus
-from router.store.bulk import for_share, for_update, is_sqlite
+from router.store.bulk import for_share, for_update, is_sqlite, sql
 from router.store.tables import ask_version, audit, campaign, from_ms
 
 
@@ -52,18 +52,19 @@ async def lock_campaign(
     """One campaign, held against changes of its state (or for one) until the transaction ends. First lock of all.
 
     Those who hold it on and on, each with the next before the last lets go, must take it `in_turn`: behind whoever
-    waits already to change it. PostgreSQL's row locks know no queue for that, its advisory locks do.
+    waits already to change it. PostgreSQL's row locks know no queue for that, its advisory locks do. The row is locked,
+    and read as it is by then, once it is their turn.
     """
-    lock = for_update(connection) if exclusively else for_share(connection)
+    lock = for_update(connection, "c") if exclusively else for_share(connection, "c")
+    queue = ""
     if (exclusively or in_turn) and not is_sqlite(connection):
-        turn = text(f"SELECT {_TURN if exclusively else _TURN_SHARED}(:id)")
-        await connection.execute(turn, {"id": campaign_id})
+        queue = f"WITH turn AS MATERIALIZED (SELECT {_TURN if exclusively else _TURN_SHARED}(:id)) "
     row = (
         await connection.execute(
-            text(
-                "SELECT id, month, kind, status, epoch, text_version, starts_at, expires_at, stage, recipients,"
-                " raised_until, goal_met_at"
-                f" FROM campaign WHERE id = :id{lock}"
+            sql(
+                f"{queue}SELECT c.id, c.month, c.kind, c.status, c.epoch, c.text_version, c.starts_at, c.expires_at,"
+                " c.stage, c.recipients, c.raised_until, c.goal_met_at"
+                f" FROM campaign c{', turn' if queue else ''} WHERE c.id = :id{lock}"
             ),
             {"id": campaign_id},
         )

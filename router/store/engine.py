@@ -22,6 +22,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool, StaticPool
 
 from router.core.errors import BadInput, Unavailable
 from router.store.inline import InlineConnection, open_inline
+from router.store.resting import ask_the_rested
 
 T = TypeVar("T")
 
@@ -30,6 +31,9 @@ IDS_PER_BLOCK = 10_000
 
 LOCK_WAIT = 10.0
 """Seconds to wait for another process's write lock on SQLite."""
+
+STATEMENTS = 500
+"""Prepared statements that a connection to PostgreSQL remembers; with the driver's 100 they push one another out."""
 
 _TRIES = 5
 _RETRIED = ("40P01", "40001", "55P03")
@@ -66,10 +70,12 @@ class Store:
                 self.url.set(drivername="postgresql+asyncpg"),
                 pool_size=pool_size,
                 max_overflow=pool_size,
-                pool_pre_ping=True,
+                pool_use_lifo=True,  # few connections do most of the work, and know their statements
+                connect_args={"prepared_statement_cache_size": STATEMENTS},
                 json_serializer=_dumps,
                 hide_parameters=True,  # they are people's numbers and words, and errors are logged
             )
+            ask_the_rested(self._writer)
         self._one_writer = asyncio.Lock()
         self._ids = range(0)
         self._more_ids = asyncio.Lock()

@@ -19,6 +19,7 @@ from sqlalchemy import text
 import router.dispatch
 import router.fanout
 import router.intent
+import router.ranges
 import router.store.batches
 from router.app import open_runtime
 from router.core.rates import ChannelRules
@@ -62,7 +63,7 @@ def live(life: Life) -> None:
 
 
 async def _live(life: Life) -> None:
-    router.fanout.RANGE = RANGE
+    router.ranges.RANGE = RANGE
     router.dispatch.MOST = MOST
     _MUTANTS.get(life.mutant, lambda: None)()
     _arm(life)
@@ -86,7 +87,7 @@ def _arm(life: Life) -> None:
         return left == 0
 
     if life.phase == ROUTING:
-        names = ("insert_rows", "write_budgets", "_claim")
+        names = ("insert_rows", "write_slots", "_claim")
         name = names[life.nth % len(names)]
         original = getattr(router.fanout, name)
 

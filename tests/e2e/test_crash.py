@@ -21,7 +21,8 @@ import pytest
 from sqlalchemy import text
 from twilio.request_validator import RequestValidator
 
-from router.app import open_runtime, serving
+from router.app import open_runtime
+from router.serving import serving
 from router.settings import Settings
 from tests.e2e.conftest import free_port
 from tests.e2e.crash import (

@@ -9,8 +9,10 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, insert, select, text
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_connection
 
 from router.core.errors import BadInput, Unavailable
+from router.store import resting
 from router.store.engine import Store, now_ms_sql
 from router.store.migrate import is_current, migrate
 from router.store.tables import metadata, suppression, to_ms
@@ -66,6 +68,34 @@ async def test_a_database_that_is_gone_is_unavailable() -> None:
     store = Store("postgresql://nobody@127.0.0.1:1/nothing")
     with pytest.raises(Unavailable):
         await store.ping()
+
+
+async def test_a_connection_that_died_while_it_rested_is_replaced(postgresql_url: str) -> None:
+    """A database that was restarted costs nobody an error."""
+    store, other = Store(postgresql_url), Store(postgresql_url)
+    async with store.read() as connection:
+        number = await connection.scalar(text("SELECT pg_backend_pid()"))
+    async with other.write() as connection:
+        await connection.execute(text("SELECT pg_terminate_backend(:number, 5000)"), {"number": number})
+    async with store.read() as connection:
+        assert await connection.scalar(text("SELECT pg_backend_pid()")) != number
+    await store.aclose()
+    await other.aclose()
+
+
+@pytest.mark.parametrize("believed", [0.0, 60.0])
+async def test_a_connection_that_rested_is_asked_whether_it_lives(
+    postgresql_url: str, believed: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    real = AsyncAdapt_asyncpg_connection.ping
+    monkeypatch.setattr(AsyncAdapt_asyncpg_connection, "ping", lambda one: asked.append(one) or real(one))
+    monkeypatch.setattr(resting, "BELIEVED", believed)
+    store = Store(postgresql_url)
+    for _ in range(3):
+        await store.ping()
+    assert len(asked) == (0 if believed else 2)
+    await store.aclose()
 
 
 @pytest.mark.parametrize("url", ["", "nonsense", "mysql://x/y"])

@@ -133,7 +133,7 @@ async def test_the_canary_is_spread_over_channels_and_people(ledger: Ledger) -> 
 async def test_it_does_not_go_on_while_something_is_still_to_be_routed_or_sent(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("router.fanout.RANGE", 100)
+    monkeypatch.setattr("router.ranges.RANGE", 100)
     await ledger.add_members(300)
     campaign = await ledger.launch()
     prepared = await next_route(ledger.runtime)
