@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import select
+from sqlalchemy import and_, func, select
 
+from router.core.model import UNRANKED
 from router.runtime import Runtime
-from router.store.tables import address, member, member_tag
+from router.store.tables import address, group_chat, group_member, member, member_tag
 
 
 class GroupView(BaseModel):
@@ -25,18 +27,33 @@ class GroupView(BaseModel):
     tags: list[str]
     open: bool
     """Whether we may post there now: false once we were put out, or a STOP was given in it."""
+    locale: str
+    """The language in which the bot answers there, "" for English."""
+    country: str
+    place: str
+    """Where its people are, "" where nobody said; it is shown the events of there."""
+    steward: int | None
+    """The member who may quiet us there, null where we do not know who that is."""
+    linked: int
+    """Of how many members we know that they are in it."""
+    quiet_until: datetime | None
+    """No asks are posted there before, null for no quiet."""
 
 
 async def list_groups(runtime: Runtime, *, limit: int = 50, after: int = 0) -> list[GroupView]:
     """Groups in the order in which they came; `after` is the id to go on from."""
+    linked = select(func.count()).where(group_member.c.group_id == member.c.id).scalar_subquery()
+    about = (member.c.id, member.c.first_name, member.c.locale, member.c.country, member.c.place, member.c.paused_until)
     chats = (
-        select(member.c.id, member.c.first_name, address)
-        .join(address, address.c.member_id == member.c.id)
+        select(*about, group_chat.c.steward_id, linked.label("linked"), address)
+        .join(address, and_(address.c.member_id == member.c.id, address.c.rank < UNRANKED))  # not those of its topics
+        .outerjoin(group_chat, group_chat.c.group_id == member.c.id)
         .where(member.c.kind == "group", member.c.erased_at.is_(None), member.c.id > after)
         .order_by(member.c.id)
         .limit(limit)
     )
     tags: dict[int, list[str]] = defaultdict(list)
+    now = runtime.clock()
     async with runtime.store.read() as connection:
         rows = (await connection.execute(chats)).all()
         wanted = select(member_tag).where(member_tag.c.member_id.in_([row[0] for row in rows]))
@@ -51,6 +68,12 @@ async def list_groups(runtime: Runtime, *, limit: int = 50, after: int = 0) -> l
             address=row.value,
             tags=tags[row.member_id],
             open=row.state == "active" and row.consent == "granted",
+            locale=row.locale,
+            country=row.country,
+            place=row.place,
+            steward=row.steward_id,
+            linked=row.linked,
+            quiet_until=row.paused_until if row.paused_until and row.paused_until > now else None,
         )
         for row in rows
     ]

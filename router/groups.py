@@ -6,15 +6,18 @@ consent to post there. So it is routed, paced and budgeted like everybody else.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy import delete, insert, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from router.community.group_chats.membership import forget_member, let_in, name_steward, note_member
 from router.core.address import address_hash, normalise
 from router.core.channel import GroupChange, GroupEvent
 from router.core.errors import BadInput, NotFound
 from router.core.model import Address
+from router.owners import owners_of
 from router.reach import move_address
 from router.runtime import Runtime
 from router.store.bulk import insert_new_rows
@@ -24,6 +27,9 @@ from router.store.tallies import Moves
 
 IDS_PER_GROUP = 4
 """A member, an address, a consent, an audit row."""
+
+_COLUMNS = {"title": "first_name"}
+"""What a group's row calls something else."""
 
 
 async def apply_group_event(
@@ -40,6 +46,10 @@ async def apply_group_event(
     """Do what happened to a group, once however often it is told."""
     kind = runtime.specs[channel].address_kind
     hash_ = address_hash(runtime.key, kind, event.group)
+    person = address_hash(runtime.key, kind, event.person) if event.person else ""
+    members = [owner.member_id for owner in await owners_of(connection, person, channel)] if person else []
+    if event.change in (GroupChange.JOINED, GroupChange.LEFT) and not members:
+        return  # a stranger: where thousands come and go nothing is written
     heard = (ids[-1], channel, account, event.event_id[:200], hash_, None, event.change.value, "group", to_ms(event.at))
     columns = ("id", "channel", "account", "event_id", "sender_hash", "member_id", "text", "intent", "at")
     if not await insert_new_rows(connection, inbound, columns, [heard], returning="id"):
@@ -53,26 +63,36 @@ async def apply_group_event(
     match event.change:
         case GroupChange.ADDED if known is None:
             source = f"added to the group on {channel}"
-            await _write(
+            number = await _write(
                 runtime, connection, channel, account, event.group, event.title, ids, source=source, by="provider",
                 now=now,
             )  # fmt: skip
+            await let_in(connection, number, person, next(iter(members), None), now=now)
         case GroupChange.ADDED:
             assert known is not None
+            await let_in(connection, known.member_id, person, next(iter(members), None), now=now)
+            # Its topics work again, too; only its own address has the group's consent.
             await connection.execute(
-                update(address).where(address.c.id == known.id).values(state="active", consent="granted")
+                update(address).where(address.c.member_id == known.member_id).values(state="active")
             )
+            await connection.execute(update(address).where(address.c.id == known.id).values(consent="granted"))
             if event.title:
                 await connection.execute(
                     update(member).where(member.c.id == known.member_id).values(first_name=event.title[:200])
                 )
         case GroupChange.REMOVED if known is not None:
-            await connection.execute(update(address).where(address.c.id == known.id).values(state="dead"))
+            await connection.execute(update(address).where(address.c.member_id == known.member_id).values(state="dead"))
         case GroupChange.MOVED if known is not None and event.moved_to:
             old = Address(id=known.id, channel=channel, value=known.value, hash=hash_)
             await move_address(runtime, connection, old, event.moved_to, moves, now=now)
+        case GroupChange.JOINED if known is not None:
+            for member_id in members:
+                await note_member(connection, known.member_id, member_id, "came", now=event.at)
+        case GroupChange.LEFT if known is not None:
+            for member_id in members:
+                await forget_member(connection, known.member_id, member_id)
         case _:
-            pass  # who comes and goes is kept nowhere yet
+            pass  # a group that we do not know
 
 
 async def add_group(
@@ -101,49 +121,77 @@ async def add_group(
         if known is not None:
             raise BadInput(f"is already entered, as number {known}", place="address")
         return await _write(
-            runtime,
-            connection,
-            channel,
-            account,
-            chat,
-            title,
-            ids,
-            source=f"entered by {by}",
-            by=by,
-            now=now,
+            runtime, connection, channel, account, chat, title, ids, source=f"entered by {by}", by=by, now=now,
             tags=tags,
-        )
+        )  # fmt: skip
 
     return await runtime.store.transact(work)
 
 
 async def change_group(
-    runtime: Runtime, group_id: int, *, title: str | None = None, tags: list[str] | None = None, by: str, now: datetime
+    runtime: Runtime,
+    group_id: int,
+    *,
+    title: str | None = None,
+    tags: list[str] | None = None,
+    locale: str | None = None,
+    country: str | None = None,
+    place: str | None = None,
+    by: str,
+    now: datetime,
 ) -> None:
-    """Give a group another title, or these tags in place of those it has; None leaves a thing as it is.
+    """Give a group another title, these tags in place of those it has, a language, a place; None leaves it as it is.
 
     Raises `NotFound` where there is no such group.
     """
+    changed = {
+        name: value
+        for name, value in (
+            ("title", title), ("tags", tags), ("locale", locale), ("country", country), ("place", place),
+        )
+        if value is not None
+    }  # fmt: skip
+    columns = {_COLUMNS.get(name, name): value for name, value in changed.items() if isinstance(value, str)}
     ids = await runtime.store.take_ids(1)
 
     async def work(connection: AsyncConnection) -> None:
-        values = {"updated_at": now} | ({"first_name": title[:200]} if title is not None else {})
-        found = await connection.execute(
-            update(member)
-            .where(member.c.id == group_id, member.c.kind == "group", member.c.erased_at.is_(None))
-            .values(values)
-        )
-        if found.rowcount != 1:
-            raise NotFound(f"there is no group {group_id}; `outreach group list` shows them all")
+        await _change(connection, group_id, columns, now=now)
         if tags is not None:
             await connection.execute(delete(member_tag).where(member_tag.c.member_id == group_id))
             await _write_tags(connection, group_id, tags)
-        changed = {name: value for name, value in (("title", title), ("tags", tags)) if value is not None}
         await write_audit(
             connection, ids[0], who=by, what="group.change", subject=str(group_id), detail=changed, now=now
         )
 
     await runtime.store.transact(work)
+
+
+async def change_steward(runtime: Runtime, group_id: int, member_id: int | None, *, by: str, now: datetime) -> None:
+    """Name who may quiet us in a group, None for nobody. Raises `NotFound` for an unknown group or member."""
+    ids = await runtime.store.take_ids(1)
+
+    async def work(connection: AsyncConnection) -> None:
+        await _change(connection, group_id, {}, now=now)
+        person = text("SELECT 1 FROM member WHERE id = :id AND kind = 'person' AND erased_at IS NULL")
+        if member_id is not None and await connection.scalar(person, {"id": member_id}) is None:
+            raise NotFound(f"there is no member {member_id}")
+        await name_steward(connection, group_id, member_id, now=now)
+        await write_audit(
+            connection, ids[0], who=by, what="group.steward", subject=str(group_id), detail={"member": member_id},
+            now=now,
+        )  # fmt: skip
+
+    await runtime.store.transact(work)
+
+
+async def _change(connection: AsyncConnection, group_id: int, values: Mapping[str, str], *, now: datetime) -> None:
+    found = await connection.execute(
+        update(member)
+        .where(member.c.id == group_id, member.c.kind == "group", member.c.erased_at.is_(None))
+        .values(**values, updated_at=now)
+    )
+    if found.rowcount != 1:
+        raise NotFound(f"there is no group {group_id}; `outreach group list` shows them all")
 
 
 async def _write_tags(connection: AsyncConnection, group_id: int, tags: list[str]) -> None:

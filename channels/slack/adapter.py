@@ -198,7 +198,7 @@ class SlackChannel:
         reply = await self._wire.request("POST", f"{self._api}/{method}", headers=self._headers, body=encode(body))
         answer = json_object(reply.body)
         if reply.status != 200 or answer.get("ok") is not True:
-            raise failure(reply, now)
+            raise failure(reply, now, to=str(body.get("channel", "")))
         return answer
 
     def _ours(self, payload: Mapping[str, Any]) -> bool:

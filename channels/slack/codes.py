@@ -74,6 +74,13 @@ CODES: Mapping[str, FailureClass] = {
     "cant_update_message": FailureClass.EXPIRED,
 }
 
+IN_A_CHANNEL: Mapping[str, FailureClass] = {
+    # "A workspace preference prevents the authenticated user from posting": there it says who may post in this one
+    # channel (slack-samples/javascript-announcement-bot issue 6, dblock/slack-strava issue 81).
+    "restricted_action": FailureClass.ADDRESS_DEAD,
+}
+"""What a code means where we wrote to a channel, not to a person."""
+
 NOT_NOW = frozenset({"team_added_to_org", "org_login_required", "external_channel_migrating", "request_timeout"})
 """Refused for the moment: a workspace or channel on the move, a request that did not arrive whole."""
 
@@ -83,15 +90,15 @@ PERHAPS = frozenset({"fatal_error", "internal_error", "service_unavailable", "up
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,59}")
 
 
-def failure(reply: HttpReply, now: datetime) -> SendError:
-    """What an answer other than success means."""
+def failure(reply: HttpReply, now: datetime, *, to: str = "") -> SendError:
+    """What an answer other than success means, to a message that went to this person or channel."""
     said = json_object(reply.body).get("error")
     code = said if isinstance(said, str) and _CODE.fullmatch(said) else ""
     if code in NOT_NOW:
         return NotSent(FailureClass.TRANSPORT, code)
     if code in PERHAPS:
         return OutcomeUnknown(code)
-    known = CODES.get(code)
+    known = (IN_A_CHANNEL.get(code) if to.startswith(("C", "G")) else None) or CODES.get(code)
     if known is None and code and reply.status == 200:
         known = FailureClass.UNKNOWN
     return failure_of(reply, known, code, now)

@@ -150,6 +150,26 @@ async def test_a_thread_is_answered_in_the_thread(wire: HttpWire, provider: Http
     assert (body["channel"], body["thread_ts"]) == ("C123", "1690000000.000100")
 
 
+@pytest.mark.parametrize(
+    ("to", "failure"),
+    [
+        ("C123", FailureClass.ADDRESS_DEAD),
+        ("G123/1690000000.000100", FailureClass.ADDRESS_DEAD),
+        ("U061F7AUR", FailureClass.SENDER_CONFIG),
+    ],
+)
+async def test_a_channel_in_which_only_some_may_post_is_closed_and_no_other(
+    to: str, failure: FailureClass, wire: HttpWire, provider: HttpProvider
+) -> None:
+    provider.script(error("restricted_action"))
+    channel = TABLE.open(wire, **provider.settings())
+    message = TABLE.message()
+    address = dataclasses.replace(message.allow.address, value=to)
+    with pytest.raises(Refused) as caught:
+        await channel.send(dataclasses.replace(message, allow=dataclasses.replace(message.allow, address=address)))
+    assert (caught.value.failure, caught.value.code) == (failure, "restricted_action")
+
+
 async def test_an_edit_names_channel_and_time(wire: HttpWire, provider: HttpProvider) -> None:
     provider.script(Reply(200, {"ok": True, "channel": "C1", "ts": "1401383885.000061", "text": "…"}))
     channel = TABLE.open(wire, **provider.settings())

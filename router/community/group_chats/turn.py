@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.community.turn import Asked
@@ -63,8 +63,12 @@ class GroupTurn:
 
 async def find_group(runtime: Runtime, connection: AsyncConnection, channel: str, value: str) -> Group | None:
     """The group whose chat this is: by the topic (``-100123/45``) where that has an address of its own, else by the
-    chat that the topic belongs to. None for a chat that is in no group of ours."""
+    chat that the topic belongs to. None for a chat that is in no group of ours.
+
+    A topic is open where its chat is: it has no consent of its own, unless an organizer entered it by itself.
+    """
     kind = runtime.specs[channel].address_kind
+    found: list[Row[Any]] = []
     for address in dict.fromkeys((value, value.partition("/")[0])):
         row = (
             await connection.execute(
@@ -76,7 +80,10 @@ async def find_group(runtime: Runtime, connection: AsyncConnection, channel: str
                 {"hash": address_hash(runtime.key, kind, address), "channel": channel},
             )
         ).first()
-        if row is not None:
-            is_open = row.state == "active" and row.consent == "granted"
-            return Group(row.id, row.address_id, row.account, row.locale, row.first_name, is_open)
-    return None
+        if row is not None and (not found or row.id == found[0].id):
+            found.append(row)
+    if not found:
+        return None
+    group = found[0]
+    is_open = all(row.state == "active" for row in found) and any(row.consent == "granted" for row in found)
+    return Group(group.id, group.address_id, group.account, group.locale, group.first_name, is_open)

@@ -63,7 +63,7 @@ group_post = Table(
     Column("edit_at", Instant, comment="when it is to be brought up to date; NULL: it is"),
     Column("failures", SmallInteger, nullable=False, server_default="0"),
     Column("closed", Boolean, nullable=False, server_default=false(), comment="its buttons are gone for good"),
-    Index("ix_group_post_campaign_id", "campaign_id"),
+    Index("ix_group_post_open", "campaign_id", postgresql_where=text("NOT closed"), sqlite_where=text("NOT closed")),
     Index(
         "ix_group_post_edit_at",
         "edit_at",

@@ -401,6 +401,20 @@ TABLE = ChannelTable(
         events("our own message", "our_own_message", invented=True),
         events("a bot's message", "a_bots_message", invented=True),
         events("an edited message", "message_changed", invented=True),
+        events("a bot that mentions us", "a_bots_mention", invented=True),
+        events(
+            "a command after a mention, in a thread",
+            "mention_in_a_thread",
+            Inbound(
+                event_id="Ev123ABC456",
+                sender="U061F7AUR",
+                recipient="A123ABC456",
+                text="second 7",
+                at=WHOLE_DAY,
+                group="C123ABC456",
+            ),
+            invented=True,
+        ),
         Webhook(
             name="pressed in a channel",
             fixture="slack_interactions",
@@ -420,6 +434,12 @@ TABLE = ChannelTable(
             settings={"team_id": "T0001"},
         ),
         Webhook(name="our own command", fixture="slack_commands", key="own_command", events=(command("/stop"),)),
+        Webhook(
+            name="our own command with words, in a channel",
+            fixture="invented/slack_events",
+            key="own_command_with_words",
+            events=(command("/propose A picket on Friday", "C2147483705"),),
+        ),
         Webhook(
             name="a command with marks",
             fixture="slack_commands",
