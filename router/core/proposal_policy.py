@@ -58,7 +58,7 @@ class ProposalPolicy(BaseModel):
     yes_share: Annotated[float, Field(gt=0, le=1, strict=False)]
     """Of those who were reached, the share that must say yes for the next step."""
     no_share: Annotated[float, Field(gt=0, le=1, strict=False)]
-    """A share that says no, or asks for silence, which ends it."""
+    """A share that asks for silence, which ends it; or that says no, where more do than say yes."""
     lift_seconds: Annotated[int, Field(ge=1, le=1_000_000)]
     """Objections of distinct members that lift a refusal which is not binding."""
     rules: Annotated[Mapping[str, Refusal], Field(min_length=1, max_length=50)]

@@ -100,6 +100,7 @@ forward = Table(
     Column("member_id", BigInteger, primary_key=True, autoincrement=False, comment="whose link it is"),
     Column("opened", Integer, nullable=False, server_default="0", comment="how often it was followed"),
     Column("at", Instant, nullable=False, comment="first followed"),
+    Index("ix_forward_member_id", "member_id"),
     comment="Links by which members passed an ask on",
 )
 
@@ -110,8 +111,9 @@ forwarded = Table(
     Column("brought_id", BigInteger, primary_key=True, autoincrement=False, comment="the member who came by it"),
     Column("member_id", BigInteger, nullable=False, comment="who passed it on"),
     Column("joined", Instant, comment="they became a member by it"),
-    Column("acted", Instant, comment="they did what it asks"),
+    Column("acted", Instant, comment="they did what it asks, as the page it leads to told us"),
     Column("at", Instant, nullable=False),
+    Index("ix_forwarded_brought_id", "brought_id"),
     Index("ix_forwarded_member_id", "member_id", "campaign_id"),
     comment="Who came by whose link; each counts for one only",
 )
