@@ -18,13 +18,12 @@ _MONTHS = "month IN (SELECT DISTINCT month FROM campaign)"
 """Every month there is: the delivery table is keyed and partitioned by it."""
 
 
-def _once(table: str, *beside: str) -> tuple[str, str]:
+def _once(table: str, *beside: str, who: str = "member_id") -> tuple[str, str]:
     """Statements that give rows of `lose` to `keep`, who has one for each `beside`: their own stays."""
     same = "".join(f" AND k.{name} = {table}.{name}" for name in beside)
     return (
-        f"DELETE FROM {table} WHERE member_id = :lose AND EXISTS"
-        f" (SELECT 1 FROM {table} k WHERE k.member_id = :keep{same})",
-        f"UPDATE {table} SET member_id = :keep WHERE member_id = :lose",
+        f"DELETE FROM {table} WHERE {who} = :lose AND EXISTS (SELECT 1 FROM {table} k WHERE k.{who} = :keep{same})",
+        f"UPDATE {table} SET {who} = :keep WHERE {who} = :lose",
     )
 
 
@@ -38,6 +37,42 @@ _SEATS = (
     " AND r.status IN ('confirmed', 'came')),"
     " waiting = (SELECT coalesce(sum(r.seats), 0) FROM rsvp r WHERE r.event_id = event.id AND r.status = 'waiting')"
     " WHERE id IN (SELECT event_id FROM rsvp WHERE member_id = :keep)",
+)
+
+_GROUPS = (
+    *_once("group_member", "group_id"),
+    # By the addresses, which are the survivor's by now: answers are found by them.
+    "UPDATE group_answer SET member_id = :keep WHERE member_id = :lose"
+    " AND person_hash IN (SELECT hash FROM address WHERE member_id = :keep)",
+    "UPDATE group_chat SET steward_id = :keep WHERE steward_id = :lose",
+)
+
+_PROPOSALS = (
+    "UPDATE proposal SET member_id = :keep WHERE member_id = :lose",
+    *_once("proposal_second", "proposal_id", "about"),
+    *_once("proposal_report", "proposal_id"),
+    # Nobody seconds themselves, and one person counts once.
+    "DELETE FROM proposal_second WHERE member_id = :keep AND about = 'idea'"
+    " AND proposal_id IN (SELECT id FROM proposal WHERE member_id = :keep)",
+    "UPDATE proposal SET"
+    " seconds = (SELECT count(*) FROM proposal_second s WHERE s.proposal_id = proposal.id AND s.about = 'idea'),"
+    " objections = (SELECT count(*) FROM proposal_second s WHERE s.proposal_id = proposal.id AND s.about = 'refusal'),"
+    # Those that organizers have looked at count no more (`community.proposals.deciding`).
+    " reports = (SELECT CASE WHEN count(*) < proposal.reports THEN count(*) ELSE proposal.reports END"
+    " FROM proposal_report r WHERE r.proposal_id = proposal.id)"
+    " WHERE member_id = :keep OR id IN (SELECT proposal_id FROM proposal_second WHERE member_id = :keep)"
+    " OR id IN (SELECT proposal_id FROM proposal_report WHERE member_id = :keep)",
+)
+
+_FORWARDS = (
+    "UPDATE forward SET opened = opened + (SELECT l.opened FROM forward l WHERE l.member_id = :lose"
+    " AND l.campaign_id = forward.campaign_id) WHERE member_id = :keep"
+    " AND campaign_id IN (SELECT campaign_id FROM forward WHERE member_id = :lose)",
+    *_once("forward", "campaign_id"),
+    "UPDATE forwarded SET member_id = :keep WHERE member_id = :lose",
+    *_once("forwarded", "campaign_id", who="brought_id"),
+    # Nobody brings themselves.
+    "DELETE FROM forwarded WHERE member_id = :keep AND brought_id = :keep",
 )
 
 
@@ -85,6 +120,9 @@ async def merge_records(connection: AsyncConnection, *, keep: int, lose: int) ->
         *_once("dialog"),
         *_once("trusted_host"),
         "UPDATE event SET host_id = :keep WHERE host_id = :lose",
+        *_GROUPS,
+        *_PROPOSALS,
+        *_FORWARDS,
         "DELETE FROM member WHERE id = :lose",
     ):
         await connection.execute(text(statement), _only(statement, ids))
