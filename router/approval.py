@@ -1,8 +1,8 @@
 """Who must approve a campaign before it may leave: above so many people, somebody other than its authors.
 
 FACTS.md 4.0: "Approval by a second organizer above 1,000 recipients; with only one organizer a 5-minute undo and a
-notice to all staff." An *organizer* is who holds an unrevoked token that may launch, known by the token's name. Whoever
-has the command line holds the ledger itself, so the name that is given there counts as it is given.
+notice to all staff." An *organizer* is who has an account, or holds an unrevoked token, that may launch, known by its
+name. Whoever has the command line holds the ledger itself, so the name that is given there counts as it is given.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.ask import Ask
 from router.core.errors import NotAllowed
+from router.core.roles import Role
 from router.runtime import Runtime
 from router.store.audience import audience_of
 from router.store.tables import from_ms, member
@@ -30,6 +31,11 @@ MAY_ANSWER = MAY_LAUNCH | {"inbox:write"}
 
 class ApprovalMissing(NotAllowed):
     """A second organizer has to approve first; the sentence names who can, and how."""
+
+    def __init__(self, asked: Approval) -> None:
+        super().__init__(asked.missing)
+        self.on_a_page = asked.wanted
+        """The same for whoever is signed in: there, the page is how."""
 
 
 class Verdict(Enum):
@@ -71,11 +77,20 @@ class Approval:
     @property
     def missing(self) -> str:
         """The sentence for `Verdict.MISSING`."""
-        own = f", and above {self.above:,} its author's own approval is not enough" if self.others else ""
         return (
             f"{who_of(self.others)} must approve it: outreach approve {self.campaign} --by NAME, or"
-            f" POST /api/v1/campaigns/{self.campaign}/approve; it goes to {self.recipients:,} people{own}"
+            f" POST /api/v1/campaigns/{self.campaign}/approve; {self._size}"
         )
+
+    @property
+    def wanted(self) -> str:
+        """The same without saying how."""
+        return f"{who_of(self.others)} must approve it; {self._size}"
+
+    @property
+    def _size(self) -> str:
+        own = f", and above {self.above:,} its author's own approval is not enough" if self.others else ""
+        return f"it goes to {self.recipients:,} people{own}"
 
     @property
     def grown(self) -> str:
@@ -144,7 +159,9 @@ async def read_approval(
 
 
 async def organizers(connection: AsyncConnection, scopes: frozenset[str] = MAY_LAUNCH) -> list[str]:
-    """The names of those whose tokens have any of these scopes, each once, in order."""
+    """The names of those whose account or token has any of these scopes, each once, in order."""
     rows = await connection.execute(text("SELECT name, scopes FROM api_token WHERE revoked_at IS NULL"))
     names = {fold(row.name): row.name.strip() for row in rows if scopes.intersection(row.scopes.split())}
+    rows = await connection.execute(text("SELECT name, role FROM organizer WHERE disabled_at IS NULL"))
+    names |= {fold(row.name): row.name for row in rows if scopes.intersection(Role(row.role).scopes)}
     return [names[key] for key in sorted(names)]

@@ -19,6 +19,7 @@ from router.core.audience import (
     Filter,
     HasAttribute,
     HasChannel,
+    InGroup,
     InPlace,
     Joined,
     Members,
@@ -28,16 +29,15 @@ from router.core.audience import (
     Speaks,
     Tagged,
 )
+from router.core.debt import NOT_ACTING
+from router.core.group_names import read_group_names
 from router.core.model import AddressState, AskKind, ConsentState, DeliveryStatus
-from router.store.tables import action, address, campaign, delivery, member, member_tag, suppression
+from router.store.tables import action, address, campaign, delivery, group_member, member, member_tag, suppression
 
 WENT_OUT = (DeliveryStatus.SENT, DeliveryStatus.DELIVERED, DeliveryStatus.READ, DeliveryStatus.UNKNOWN)
 """A message that reached its member, or may have."""
 FOLDED_LETTERS = 30
 """So many different letters outside ASCII are compared without regard to case; more are not in any town's name."""
-
-ALL_GROUPS = "all"
-"""Among an ask's `groups`: every group there is."""
 
 Condition = ColumnElement[bool]
 
@@ -53,12 +53,15 @@ def compile_audience(audience: Filter, *, dialect: str) -> Condition:
 def audience_of(ask: Ask, *, dialect: str) -> Condition:
     """Everybody, and every group's chat, that an ask goes to."""
     people = compile_audience(service_scope(ask), dialect=dialect)
-    if not ask.groups:
-        return people
-    tags = [tag.strip().lower() for tag in ask.groups]
-    tagged = _exists(dialect, member, member_tag.c.member_id == member.c.id, member_tag.c.tag.in_(tags))
-    chosen = true() if ALL_GROUPS in tags else tagged
-    return or_(people, and_(member.c.kind == "group", member.c.erased_at.is_(None), chosen))
+    return or_(people, groups_of(ask, dialect=dialect)) if ask.groups else people
+
+
+def groups_of(ask: Ask, *, dialect: str) -> Condition:
+    """The groups in whose chats an ask is posted."""
+    names = read_group_names(ask.groups)
+    tagged = _exists(dialect, member, member_tag.c.member_id == member.c.id, member_tag.c.tag.in_(names.tags))
+    chosen = true() if names.all else or_(tagged, member.c.id.in_(names.numbers))
+    return and_(member.c.kind == "group", member.c.erased_at.is_(None), chosen)
 
 
 def service_scope(ask: Ask) -> Filter:
@@ -104,9 +107,12 @@ def _condition(part: Filter, dialect: str) -> Condition:
             return _in_place(part, dialect)
         case HasChannel():
             return _has_channel(part.channel, dialect)
+        case InGroup():
+            own = group_member.c.member_id == member.c.id
+            return _exists(dialect, member, own, group_member.c.group_id == part.group)
         case Acted():
             # To open a link or to say NO signs up for nothing; these count only where they are asked for by name.
-            of_kind = [action.c.kind == part.kind if part.kind else action.c.kind.not_in(("click", "no", "refund"))]
+            of_kind = [action.c.kind == part.kind if part.kind else action.c.kind.not_in(NOT_ACTING)]
             own = action.c.member_id == member.c.id
             return _exists(dialect, member, own, action.c.campaign_id == part.campaign, *of_kind)
         case Received():

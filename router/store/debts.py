@@ -1,7 +1,6 @@
 """Report-backs: which are overdue, to whom they are owed, what their people did, and where they did it.
 
-Whoever only opened a link or said NO did not act (`core.debt.NOT_ACTING`); the words stand in each statement as they do
-in the index of the others.
+Whoever only opened a link or said NO did not act (`core.debt.NOT_ACTING`).
 """
 
 from __future__ import annotations

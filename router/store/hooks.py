@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.outgoing import Kind
+from router.store.bulk import sql
 from router.store.tables import from_ms, to_ms
 
 
@@ -20,7 +20,7 @@ async def tell_hooks(
     """Keep an event for every address that wants to hear of its kind. It carries numbers and no personal data."""
     hooks = (
         await connection.execute(
-            text("SELECT id FROM hook WHERE active AND kinds LIKE :kind ORDER BY id"), {"kind": f"% {kind.value} %"}
+            sql("SELECT id FROM hook WHERE active AND kinds LIKE :kind ORDER BY id"), {"kind": f"% {kind.value} %"}
         )
     ).scalars()
     wanted = list(hooks)
@@ -28,11 +28,11 @@ async def tell_hooks(
         return
     body: dict[str, Any] = {"type": kind.value, "timestamp": from_ms(to_ms(now)).isoformat(), "data": dict(details)}
     if member_id:
-        external = await connection.scalar(text("SELECT external_id FROM member WHERE id = :id"), {"id": member_id})
+        external = await connection.scalar(sql("SELECT external_id FROM member WHERE id = :id"), {"id": member_id})
         body["data"] = {"member": {"id": member_id, "external_id": external}, **details}
     row = {"member": member_id, "kind": kind.value, "body": json.dumps(body, ensure_ascii=False), "at": to_ms(now)}
     await connection.execute(
-        text(
+        sql(
             "INSERT INTO hook_event (hook_id, member_id, kind, body, status, not_before, at)"
             " VALUES (:hook, :member, :kind, :body, 'waiting', :at, :at)"
         ),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from router.store.bulk import sql
 from router.store.engine import now_ms_sql
 
 LEASE_MS = 30_000
@@ -15,7 +15,7 @@ async def take_lease(connection: AsyncConnection, name: str, owner: str) -> bool
     """Take a lease, or lengthen one's own; False while somebody else holds it."""
     clock = now_ms_sql(connection.dialect.name)
     result = await connection.execute(
-        text(
+        sql(
             f"INSERT INTO lease (name, owner, leased_until) VALUES (:name, :owner, {clock} + {LEASE_MS})"
             " ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, leased_until = excluded.leased_until"
             f" WHERE lease.owner = excluded.owner OR lease.leased_until < {clock}"
@@ -28,5 +28,5 @@ async def take_lease(connection: AsyncConnection, name: str, owner: str) -> bool
 async def give_lease_back(connection: AsyncConnection, name: str, owner: str) -> None:
     """Let go of one's own lease, so that another need not wait for its end."""
     await connection.execute(
-        text("DELETE FROM lease WHERE name = :name AND owner = :owner"), {"name": name[:100], "owner": owner[:64]}
+        sql("DELETE FROM lease WHERE name = :name AND owner = :owner"), {"name": name[:100], "owner": owner[:64]}
     )

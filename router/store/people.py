@@ -106,9 +106,10 @@ async def read_plain(
             f"SELECT a.member_id, a.id, a.hash, {value}, {wrote}, a.channel, a.state, a.consent, a.rank,"
             " a.answers, a.failures, a.alerts, s.reason IS NOT NULL, a.account"
             " FROM address a LEFT JOIN suppression s ON s.address_hash = a.hash AND s.channel = a.channel"
-            f" WHERE a.member_id {in_numbers(connection, 'ids')} ORDER BY a.member_id, a.rank, a.id"
+            f" WHERE a.member_id {in_numbers(connection, 'ids')} AND a.member_id BETWEEN :first AND :last"
+            " ORDER BY a.member_id, a.rank, a.id"
         ),
-        {**names, "ids": numbers(connection, found)},
+        {**names, "ids": numbers(connection, found), "first": min(found), "last": max(found)},
     )
     for row in plain_rows(rows):
         found[row[0]].append(row)
@@ -147,15 +148,17 @@ async def read_addresses(connection: AsyncConnection, member_ids: Sequence[int])
     if not member_ids:
         return {}
     found: dict[int, list[Address]] = defaultdict(list)
+    # The bounds say what the list does not: that a narrow stretch of the index holds them all.
     rows = (
         await connection.execute(
             text(
                 "SELECT a.member_id, a.id, a.channel, a.value, a.hash, a.state, a.consent, a.rank, a.account,"
                 " a.last_inbound_at, a.answers, a.failures, a.alerts, s.reason"
                 " FROM address a LEFT JOIN suppression s ON s.address_hash = a.hash AND s.channel = a.channel"
-                f" WHERE a.member_id {in_numbers(connection, 'ids')} ORDER BY a.member_id, a.rank, a.id"
+                f" WHERE a.member_id {in_numbers(connection, 'ids')} AND a.member_id BETWEEN :first AND :last"
+                " ORDER BY a.member_id, a.rank, a.id"
             ),
-            {"ids": numbers(connection, member_ids)},
+            {"ids": numbers(connection, member_ids), "first": min(member_ids), "last": max(member_ids)},
         )
     ).all()
     for (
@@ -198,6 +201,18 @@ async def last_actions(connection: AsyncConnection, member_ids: Sequence[int], *
         {"ids": numbers(connection, sorted(member_ids)), "since": to_ms(since)},
     )
     return {member_id: int(at) for member_id, at in rows}
+
+
+async def who_answered(connection: AsyncConnection, member_ids: Sequence[int], campaign_id: int) -> set[int]:
+    """Those of these members who answered a campaign, with a NO too; the kinds are `core.group_first.NO_ANSWERS`."""
+    rows = await connection.execute(
+        text(
+            f"SELECT DISTINCT member_id FROM action WHERE member_id {in_numbers(connection, 'ids')}"
+            " AND campaign_id = :campaign AND kind NOT IN ('click', 'refund')"
+        ),
+        {"ids": numbers(connection, sorted(member_ids)), "campaign": campaign_id},
+    )
+    return set(rows.scalars())
 
 
 async def who_said_yes(connection: AsyncConnection, member_ids: Sequence[int], campaign_id: int) -> set[int]:

@@ -7,12 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.guarding import Count, Matter, Watch
 from router.core.model import DeliveryRef, Reason
-from router.store.bulk import in_numbers, numbers
+from router.store.bulk import in_numbers, numbers, sql
 from router.store.tables import to_ms
 
 ANSWERS_FOR = timedelta(days=14)
@@ -63,7 +62,7 @@ async def asked_by(connection: AsyncConnection, about: DeliveryRef) -> Asked | N
     """The ask of a delivery; None for a service message or a stranger's number."""
     row = (
         await connection.execute(
-            text(
+            sql(
                 "SELECT d.campaign_id, d.variant FROM delivery d JOIN campaign c ON c.id = d.campaign_id"
                 f" WHERE d.month = :month AND d.id = :id AND c.kind {_WATCHED}"
             ),
@@ -80,7 +79,7 @@ async def last_asked(connection: AsyncConnection, address_hash: str, channel: st
     """
     row = (
         await connection.execute(
-            text(
+            sql(
                 "SELECT d.campaign_id, d.variant FROM address a"
                 " JOIN delivery d ON d.member_id = a.member_id AND d.address_id = a.id"
                 f" JOIN campaign c ON c.id = d.campaign_id AND c.kind {_WATCHED}"
@@ -100,7 +99,7 @@ async def last_asked(connection: AsyncConnection, address_hash: str, channel: st
 async def read_running(connection: AsyncConnection, *, now: datetime) -> list[Running]:
     """Every running ask with all that is counted of it."""
     rows = await connection.execute(
-        text(
+        sql(
             "SELECT c.id, c.epoch, c.starts_at, g.epoch AS stopped_in, g.baseline FROM campaign c"
             f" LEFT JOIN guard_stop g ON g.campaign_id = c.id WHERE c.status = 'running' AND c.kind {_WATCHED}"
         )
@@ -122,7 +121,7 @@ async def _count(connection: AsyncConnection, running: dict[int, Running]) -> No
     """
     which = {"ids": numbers(connection, running)}
     reactions = await connection.execute(
-        text(
+        sql(
             "SELECT campaign_id, channel, kind, CAST(sum(count) AS bigint) FROM reaction"
             f" WHERE campaign_id {in_numbers(connection, 'ids')} GROUP BY campaign_id, channel, kind"
         ),
@@ -131,7 +130,7 @@ async def _count(connection: AsyncConnection, running: dict[int, Running]) -> No
     for campaign_id, channel, kind, count in reactions:
         running[campaign_id].add(Watch(Matter(kind), channel), bad=count)
     tally = await connection.execute(
-        text(
+        sql(
             "SELECT campaign_id, channel, status, reason, count FROM tally"
             f" WHERE campaign_id {in_numbers(connection, 'ids')} AND channel <> '' AND count > 0"
         ),
@@ -151,7 +150,7 @@ async def _count(connection: AsyncConnection, running: dict[int, Running]) -> No
 async def _add_earlier(connection: AsyncConnection, late: Iterable[Running], now: datetime) -> None:
     """Complaints about each ask by email together with those about the asks that started before it."""
     rows = await connection.execute(
-        text(
+        sql(
             "SELECT c.id, c.starts_at,"
             " (SELECT CAST(coalesce(sum(t.count), 0) AS bigint) FROM tally t WHERE t.campaign_id = c.id"
             "   AND t.channel = :channel AND t.status IN ('sent', 'delivered', 'read', 'unknown')) AS reached,"
@@ -176,7 +175,7 @@ async def _add_earlier(connection: AsyncConnection, late: Iterable[Running], now
 async def write_stop(connection: AsyncConnection, campaign_id: int, epoch: int, *, now: datetime) -> None:
     """The guard stops this campaign in this epoch; once it runs in a later one, somebody has resumed it."""
     await connection.execute(
-        text(
+        sql(
             "INSERT INTO guard_stop (campaign_id, epoch, baseline, at) VALUES (:id, :epoch, NULL, :now)"
             " ON CONFLICT (campaign_id) DO UPDATE SET epoch = excluded.epoch, baseline = NULL, at = excluded.at"
         ),
@@ -188,7 +187,7 @@ async def write_baseline(connection: AsyncConnection, one: Running) -> None:
     """From these counts on the guard looks again."""
     counts = {str(watch): [count.bad, count.of] for watch, count in one.counts.items()}
     await connection.execute(
-        text("UPDATE guard_stop SET baseline = :counts WHERE campaign_id = :id AND epoch = :epoch"),
+        sql("UPDATE guard_stop SET baseline = :counts WHERE campaign_id = :id AND epoch = :epoch"),
         {"counts": json.dumps(counts), "id": one.id, "epoch": one.stopped_in},
     )
 

@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.ask import Ask
 from router.core.model import CampaignStatus
+from router.store.bulk import sql
 from router.store.campaigns import read_ask
 from router.store.engine import Store
 from router.store.tables import from_ms, to_ms
@@ -52,7 +52,7 @@ async def read_running(store: Store, *, now: datetime) -> list[Running]:
     found: list[Running] = []
     async with store.read() as connection:
         rows = await connection.execute(
-            text(
+            sql(
                 "SELECT id, month, status, text_version, expires_at, goal_met_at FROM campaign"
                 " WHERE status IN ('running', 'paused', 'finished') AND kind <> 'reply' AND expires_at > :now"
                 " ORDER BY id"

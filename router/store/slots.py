@@ -7,11 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.model import Reason
-from router.store.bulk import for_update, in_numbers, is_sqlite, numbers
+from router.store.bulk import for_update, in_numbers, is_sqlite, numbers, sql
 from router.store.tables import from_ms, to_ms
 
 
@@ -37,7 +36,7 @@ async def lock_reserved(connection: AsyncConnection, ids: Iterable[int], *, but:
     wanted = sorted(set(ids))
     months = (
         await connection.execute(
-            text(
+            sql(
                 "SELECT DISTINCT month FROM campaign"
                 " WHERE status IN ('running', 'paused') AND kind = 'ask' AND id <> :but"
             ),
@@ -47,7 +46,7 @@ async def lock_reserved(connection: AsyncConnection, ids: Iterable[int], *, but:
     found: dict[int, Reserved] = {}
     for month in sorted(months) if wanted else ():
         rows = await connection.execute(
-            text(
+            sql(
                 "SELECT d.id, d.campaign_id, d.member_id, d.channel, d.address_id, d.not_before FROM delivery d"
                 f" WHERE d.month = :month AND d.id {in_numbers(connection, 'ids')} AND d.status = 'queued' AND d.costs"
                 " AND d.campaign_id IN (SELECT c.id FROM campaign c WHERE c.status IN ('running', 'paused')"
@@ -83,7 +82,7 @@ async def put_off(connection: AsyncConnection, later: Iterable[tuple[Reserved, d
             )
             continue
         await connection.execute(
-            text(
+            sql(
                 "UPDATE delivery d SET not_before = n.at"
                 " FROM unnest(CAST(:ids AS bigint[]), CAST(:moments AS bigint[])) AS n (id, at)"
                 " WHERE d.month = :month AND d.id = n.id AND d.status = 'queued'"
@@ -99,7 +98,7 @@ async def give_up(connection: AsyncConnection, rows: Iterable[Reserved], reason:
         by_month[row.month].append(row.id)
     for month, ids in sorted(by_month.items()):
         await connection.execute(
-            text(
+            sql(
                 "UPDATE delivery SET status = 'held', reason = :reason, done_at = :now"
                 f" WHERE month = :month AND id {in_numbers(connection, 'ids')} AND status = 'queued'"
             ),

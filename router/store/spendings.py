@@ -10,10 +10,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from router.store.bulk import is_sqlite
+from router.store.bulk import is_sqlite, sql
 from router.store.tables import spending
 
 Entry = tuple[int, int, str]
@@ -55,7 +55,7 @@ async def lock_limit(connection: AsyncConnection, subject: str) -> None:
     if is_sqlite(connection):
         return
     await connection.execute(
-        text("SELECT pg_advisory_xact_lock(hashtextextended(:subject, 0))"), {"subject": f"spending {subject}"}
+        sql("SELECT pg_advisory_xact_lock(hashtextextended(:subject, 0))"), {"subject": f"spending {subject}"}
     )
 
 
@@ -65,7 +65,7 @@ async def read_spent(
     """Millionths spent by one campaign over all months, or by all campaigns in one month."""
     column, value = ("campaign_id", campaign) if campaign is not None else ("month", month)
     spent = await connection.scalar(
-        text(f"SELECT sum(micros) FROM spending WHERE {column} = :value AND currency = :currency"),
+        sql(f"SELECT sum(micros) FROM spending WHERE {column} = :value AND currency = :currency"),
         {"value": value, "currency": currency},
     )
     return int(spent or 0)
@@ -90,7 +90,7 @@ async def write_spending(connection: AsyncConnection, spent: Counter[Entry]) -> 
         return
     values = ", ".join(f"(:m{i}, :a{i}, :c{i}, :n{i})" for i in range(len(rows)))
     await connection.execute(
-        text(
+        sql(
             f"INSERT INTO spending (month, campaign_id, currency, micros) VALUES {values}"
             " ON CONFLICT (month, campaign_id, currency) DO UPDATE SET micros = spending.micros + excluded.micros"
         ),

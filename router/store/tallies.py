@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.model import DeliveryStatus, Reason
+from router.store.bulk import sql
 from router.store.spendings import Entry, write_spending
 from router.store.tables import tally
 
@@ -72,7 +73,7 @@ async def _count(connection: AsyncConnection, table: str, key: str, by: Counter[
     values = ", ".join(f"(:a{i}, :b{i}, :c{i}, :d{i}, :n{i})" for i in range(len(rows)))
     parameters = {f"{name}{i}": cell for i, row in enumerate(rows) for name, cell in zip("abcdn", row, strict=True)}
     await connection.execute(
-        text(
+        sql(
             f"INSERT INTO {table} ({key}, count) VALUES {values}"
             f" ON CONFLICT ({key}) DO UPDATE SET count = {table}.count + excluded.count"
         ),

@@ -8,7 +8,7 @@ import ipaddress
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -48,7 +48,14 @@ class Open(StrEnum):
     """The channel's adapter proves the sender (`Channel.verify`)."""
 
 
-Access = Scope | Open
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page for an organizer who is signed in, in a role that has `scope`."""
+
+    scope: Scope
+
+
+Access = Scope | Open | Page
 
 _TOKEN = re.compile(r"ort_[A-Za-z0-9_-]{43}")
 _CACHE_SECONDS = 3.0
@@ -83,11 +90,17 @@ class Caller:
 
 
 async def create_token(
-    store: Store, name: str, scopes: str | Iterable[str], now: datetime, *, by: str = "operator"
+    store: Store,
+    name: str,
+    scopes: str | Iterable[str],
+    now: datetime,
+    *,
+    by: str = "operator",
+    along: Callable[[AsyncConnection, int], Awaitable[None]] | None = None,
 ) -> str:
     """Make a token and return it; only its hash is kept, so this is the one time that it can be read.
 
-    `scopes` are names of `Scope`, in one string with spaces between or one by one.
+    `scopes` are names of `Scope`, in one string with spaces between or one by one. `along` is written with it.
     """
     wanted = sorted(set(scopes.split() if isinstance(scopes, str) else scopes))
     known = {scope.value for scope in Scope}
@@ -109,6 +122,8 @@ async def create_token(
                 id=audit_id, at=now, who=by, what="token.create", subject=str(token_id), detail={"scopes": wanted}
             )
         )
+        if along is not None:
+            await along(connection, token_id)
 
     await store.transact(save)
     return token

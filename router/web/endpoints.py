@@ -13,6 +13,7 @@ from datetime import datetime
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict
 
+from router.office.sessions import Session
 from router.receive import Receiver
 from router.runtime import Runtime
 from router.web.auth import Access, Caller
@@ -27,6 +28,8 @@ class Call:
     receiver: Receiver
     now: datetime
     caller: Caller | None
+    session: Session | None = None
+    """Who is signed in, on an organizer's page."""
 
     @property
     def by(self) -> str:

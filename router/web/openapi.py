@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from router import __version__
-from router.web.auth import Scope
+from router.web.auth import Page, Scope
 from router.web.endpoints import Endpoint
 from router.web.problems import Problem
 
@@ -22,8 +22,8 @@ Schemas = dict[Any, dict[str, Any]]
 
 
 def openapi_document(endpoints: Iterable[Endpoint], *, server: str) -> bytes:
-    """The whole document as JSON."""
-    endpoints = list(endpoints)
+    """The whole document as JSON. Organizers' pages are not in it: programs have the API."""
+    endpoints = [endpoint for endpoint in endpoints if not isinstance(endpoint.access, Page)]
     schemas, definitions = models_json_schema(list(_models(endpoints)), ref_template=_REF)
     components = definitions.get("$defs", {})
     paths: dict[str, dict[str, Any]] = {}

@@ -9,9 +9,11 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel
 
+from router.office.sessions import Session
 from router.web import idempotency
-from router.web.auth import Caller, Scope
+from router.web.auth import Caller, Page, Scope
 from router.web.bodies import read_body, read_json, read_query, receive_upload
+from router.web.doors import may_enter, signed_in, to_sign_in
 from router.web.endpoints import Call, Endpoint
 from router.web.keys import BRAKE, GUARD, MAX_UPLOAD, RECEIVER, RUNTIME
 from router.web.problems import Handler, ProblemError
@@ -27,10 +29,18 @@ def handler_of(endpoint: Endpoint) -> Handler:
 
 
 async def _serve(endpoint: Endpoint, request: web.Request) -> web.StreamResponse:
-    caller = await _admit(endpoint, request)
     runtime = request.app[RUNTIME]
-    call = Call(request=request, runtime=runtime, receiver=request.app[RECEIVER], now=runtime.clock(), caller=caller)
-    key = idempotency.key_of(request) if caller and endpoint.method == "POST" else None
+    now = runtime.clock()
+    session: Session | None = None
+    if isinstance(endpoint.access, Page):
+        session = await signed_in(request, now=now)
+        if session is None:
+            return to_sign_in(request)
+    caller = await _admit(endpoint, request, session)
+    call = Call(
+        request=request, runtime=runtime, receiver=request.app[RECEIVER], now=now, caller=caller, session=session
+    )
+    key = idempotency.key_of(request) if caller and not session and endpoint.method == "POST" else None
     given: dict[str, Any] = {}
     body_sha256 = ""
     if endpoint.query is not None:
@@ -64,7 +74,9 @@ async def _serve(endpoint: Endpoint, request: web.Request) -> web.StreamResponse
         )
 
 
-async def _admit(endpoint: Endpoint, request: web.Request) -> Caller | None:
+async def _admit(endpoint: Endpoint, request: web.Request, session: Session | None) -> Caller | None:
+    if session is not None and isinstance(endpoint.access, Page):
+        return await may_enter(request, session, endpoint.access.scope)
     if not isinstance(endpoint.access, Scope):
         return None
     try:

@@ -51,9 +51,12 @@ from router.store.tables.office import (
     idempotency,
     import_job,
     import_problem,
+    invitation,
     lease,
     notice,
+    organizer,
     sender,
+    session,
 )
 from router.store.tables.people import address, attestation, consent, contact_budget, member, member_tag, suppression
 from router.store.tables.proposals import (
@@ -104,6 +107,7 @@ __all__ = [
     "import_job",
     "import_problem",
     "inbound",
+    "invitation",
     "join_code",
     "joined",
     "lease",
@@ -111,6 +115,7 @@ __all__ = [
     "member_tag",
     "metadata",
     "notice",
+    "organizer",
     "parked_receipt",
     "phoned",
     "postcode",
@@ -126,6 +131,7 @@ __all__ = [
     "route_range",
     "rsvp",
     "sender",
+    "session",
     "spending",
     "suppression",
     "tally",

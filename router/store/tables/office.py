@@ -61,6 +61,54 @@ api_token = Table(
     Column("revoked_at", Instant),
 )
 
+organizer = Table(
+    "organizer",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("name", String(80), nullable=False),
+    Column("name_key", String(80), nullable=False, unique=True, comment="folded: what they sign in by"),
+    Column("password_hash", String(200), nullable=False, comment="argon2id"),
+    Column("role", String(10), nullable=False, comment="viewer | author | approver | admin"),
+    Column(
+        "audience",
+        JSON(none_as_null=True),
+        comment="core.audience.Filter: the only members they see and write to; NULL: all",
+    ),
+    Column("failures", SmallInteger, nullable=False, server_default="0", comment="wrong passwords in a row"),
+    Column("wait_until", Instant, comment="no password counts before"),
+    Column("created_by", String(200), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("disabled_at", Instant),
+    comment="People who run the movement's asks, each with an account of their own",
+)
+
+session = Table(
+    "session",
+    metadata,
+    Column("token_hash", String(64), primary_key=True, comment="SHA-256 of what the browser keeps"),
+    Column("organizer_id", BigInteger, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("agent", String(200), nullable=False, server_default="", comment="which browser, in its own words"),
+    Index("ix_session_organizer_id", "organizer_id"),
+    comment="Browsers that somebody is signed in by",
+)
+
+invitation = Table(
+    "invitation",
+    metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("name", String(80), nullable=False, server_default=""),
+    Column("role", String(10), nullable=False),
+    Column("audience", JSON(none_as_null=True)),
+    Column("created_by", String(200), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("used_at", Instant),
+    comment="One-time links by which somebody becomes an organizer",
+)
+
 idempotency = Table(
     "idempotency",
     metadata,

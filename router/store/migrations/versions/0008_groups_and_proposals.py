@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("campaign_id", "member_id", name=op.f("pk_forward")),
         comment="Links by which members passed an ask on",
     )
+    op.create_index("ix_forward_member_id", "forward", ["member_id"], unique=False)
     op.create_table(
         "forwarded",
         sa.Column("campaign_id", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -29,11 +30,14 @@ def upgrade() -> None:
         ),
         sa.Column("member_id", sa.BigInteger(), nullable=False, comment="who passed it on"),
         sa.Column("joined", sa.BigInteger(), nullable=True, comment="they became a member by it"),
-        sa.Column("acted", sa.BigInteger(), nullable=True, comment="they did what it asks"),
+        sa.Column(
+            "acted", sa.BigInteger(), nullable=True, comment="they did what it asks, as the page it leads to told us"
+        ),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("campaign_id", "brought_id", name=op.f("pk_forwarded")),
         comment="Who came by whose link; each counts for one only",
     )
+    op.create_index("ix_forwarded_brought_id", "forwarded", ["brought_id"], unique=False)
     op.create_index("ix_forwarded_member_id", "forwarded", ["member_id", "campaign_id"], unique=False)
     op.create_table(
         "group_answer",
@@ -119,7 +123,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("month", "delivery_id", name=op.f("pk_group_post")),
         comment="Posts under which somebody answered",
     )
-    op.create_index("ix_group_post_campaign_id", "group_post", ["campaign_id"], unique=False)
+    op.create_index(
+        "ix_group_post_open",
+        "group_post",
+        ["campaign_id"],
+        unique=False,
+        postgresql_where=sa.text("NOT closed"),
+        sqlite_where=sa.text("NOT closed"),
+    )
     op.create_index(
         "ix_group_post_edit_at",
         "group_post",
