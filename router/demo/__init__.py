@@ -4,6 +4,10 @@ house      ledger, providers, web server, worker, clock     crowd      who the m
 hearing    the main scenario                                watching   launch, watch, tell what came of it
 backlash   an ask that annoys people stops itself      vote_tonight   texts are too slow for all before a vote
 dinners    neighbours host, neighbours come, and hear what came of it
+phones     what they write and what they see on their telephones
+groups     an ask in a Telegram group and a Slack channel first, then to the rest; an idea from the group
+chats      what is pressed, written and read in groups
+group_talk, group_idea  two parts of that scenario
 """
 
 from __future__ import annotations
@@ -15,13 +19,20 @@ from rich.console import Console
 from channels.sandbox import CALLING, Sandbox
 from router.demo.backlash import run_backlash
 from router.demo.dinners import run_dinners
+from router.demo.groups import run_groups
 from router.demo.hearing import run_hearing
 from router.demo.vote_tonight import run_vote_tonight
 
-SCENARIOS = {"hearing": run_hearing, "backlash": run_backlash, "vote-tonight": run_vote_tonight, "dinners": run_dinners}
+SCENARIOS = {
+    "hearing": run_hearing,
+    "backlash": run_backlash,
+    "vote-tonight": run_vote_tonight,
+    "dinners": run_dinners,
+    "groups": run_groups,
+}
 """Name → what runs it."""
 
-MEMBERS = {"backlash": 10_000, "vote-tonight": 600, "dinners": 800}
+MEMBERS = {"backlash": 10_000, "vote-tonight": 600, "dinners": 800, "groups": 200}
 """How many people a scenario has, where not `USUAL`."""
 
 USUAL = 2_000

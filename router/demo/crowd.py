@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -63,15 +63,20 @@ async def spread(runtime: Runtime, sandbox: Sandbox, seed: int) -> dict[str, int
                 value = phone if channel == "whatsapp" else sandbox.new_address(channel, f"demo{member_id}")
                 chosen.append((member_id, channel, value))
                 break
+    await open_channels(runtime, chosen)
+    return {name: sum(channel == name for _, channel, _ in chosen) for name in _SHARES}
+
+
+async def open_channels(runtime: Runtime, chosen: Sequence[tuple[int, str, str]]) -> None:
+    """These members open these channels: (member, channel, address)."""
     for start in range(0, len(chosen), 200):
         part = chosen[start : start + 200]
         ids = await runtime.store.take_ids(IDS_PER_BINDING * len(part))
         await runtime.store.transact(lambda connection, part=part, ids=ids: _bind(runtime, connection, part, iter(ids)))  # type: ignore[misc]
-    return {name: sum(channel == name for _, channel, _ in chosen) for name in _SHARES}
 
 
 async def _bind(
-    runtime: Runtime, connection: AsyncConnection, people: list[tuple[int, str, str]], ids: Iterator[int]
+    runtime: Runtime, connection: AsyncConnection, people: Sequence[tuple[int, str, str]], ids: Iterator[int]
 ) -> None:
     for member_id, channel, value in people:
         await bind_address(

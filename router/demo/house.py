@@ -12,10 +12,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from channels.sandbox import CALLING, Sandbox
-from router.app import open_runtime, serving
+from router.app import open_runtime
 from router.core.policy import Policy
 from router.core.rates import ChannelRules, Pace
 from router.runtime import Runtime
+from router.serving import serving
 from router.settings import Settings
 from router.store.migrate import migrate
 from router.worker import run_worker

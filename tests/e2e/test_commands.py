@@ -229,6 +229,8 @@ async def test_a_group_is_entered_and_listed(office: Office) -> None:
     await office.run("group", "tag", number, "Harbour")
     assert re.search(r"-1001234567890 +│ harbour ", await office.run("group", "list"))
     assert "there is no group" in await office.run("group", "tag", "999", "x", status=2)
+    assert "is changed" in await office.run("group", "about", number, "--language", "es", "--country", "es")
+    assert "has no steward" in await office.run("group", "steward", number)
 
 
 async def test_keys_are_shown_as_a_file_of_variables(tmp_path: Path) -> None:
