@@ -36,8 +36,8 @@ class Likeness:
         self._barred = plan.barred
         self._telling = telling_channels(plan)
 
-    def of(self, row: Any, addresses: Sequence[Any], slots: str, said_yes: bool) -> Any:
-        """The same for members who are alike."""
+    def of(self, row: Any, addresses: Sequence[Any], slots: str, said_yes: bool, asked_at: int | None = None) -> Any:
+        """The same for members who are alike. `asked_at` is when a group of theirs is asked, in ms."""
         joined = row[4]
         return (
             row[2],
@@ -49,6 +49,7 @@ class Likeness:
             row[9],
             row[10] if self._by_area else None,
             said_yes,
+            asked_at,
             split(slots)[0],
             *[
                 address[5:]
@@ -59,7 +60,9 @@ class Likeness:
         )
 
 
-def person_of(row: Sequence[Any], addresses: Sequence[Any], slots: str, said_yes: bool) -> Member:
+def person_of(
+    row: Sequence[Any], addresses: Sequence[Any], slots: str, said_yes: bool, asked_at: int | None = None
+) -> Member:
     """A plain row as routing wants it: without a name and a language."""
     number, household, kind, erased_at, joined_at, joined_by, dial, paused_until, zone, country, postcode = row[:11]
     return Member(
@@ -75,6 +78,7 @@ def person_of(row: Sequence[Any], addresses: Sequence[Any], slots: str, said_yes
         paused_until=None if paused_until is None else from_ms(paused_until),
         erased=erased_at is not None,
         said_yes=said_yes,
+        group_asked_at=None if asked_at is None else from_ms(asked_at),
         place=row[PLACE],
         addresses=tuple(address_of(address) for address in addresses),
         purse=decode(slots),

@@ -1,4 +1,4 @@
-"""The composition root: the only module that brings channels, store, limits and web together."""
+"""The composition root: the only module that brings channels, store and limits together."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from router.core.rates import ChannelRules, read_channel_rules
 from router.core.tone_table import ToneTable
 from router.hosts import MayReach, public_or
 from router.limits import Limits, LocalLimits
-from router.receive import Receiver
 from router.redis_client import open_redis
 from router.redis_limits import FallbackLimits, RedisLimits
 from router.redis_signals import RedisSignals
@@ -30,9 +29,7 @@ from router.runtime import Runtime
 from router.settings import MAIN, Settings, accounts_of, channel_settings, environment_flag, load_toml
 from router.signals import Signals
 from router.store.engine import Store
-from router.web.app import serve_web
 from router.wire import HttpWire
-from router.worker import run_worker
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +74,7 @@ async def open_runtime(
             tone=ToneTable.from_toml(load_toml("tone", settings)),
             rules=rules or read_channel_rules(load_toml("channels", settings)),
             specs={name: kind.spec for name, kind in REGISTRY.items()},
+            kinds=REGISTRY,
             channels=channels,
             limits=limits,
             signals=signals,
@@ -85,6 +83,7 @@ async def open_runtime(
             strangers=careful,
             ladder=Ladder.from_toml(load_toml("ladder", settings)),
             from_names=_from_names(environment),
+            environment=environment,
         )
 
 
@@ -164,18 +163,3 @@ def refuse_split_sqlite(settings: Settings) -> None:
             "use postgresql://…, or `outreach serve` in one process",
             place="OUTREACH_DATABASE_URL",
         )
-
-
-@contextlib.asynccontextmanager
-async def serving(runtime: Runtime, *, host: str, port: int) -> AsyncIterator[str]:
-    """Web server and receiver in this process; gives the address it listens on."""
-    async with Receiver(runtime).running() as receiver:
-        runner = await serve_web(runtime, receiver, host, port)
-        try:
-            bound = runner.addresses[0]
-            yield f"http://{bound[0]}:{bound[1]}"
-        finally:
-            await runner.cleanup()
-
-
-__all__ = ["open_runtime", "refuse_split_sqlite", "run_worker", "serving", "utc_now"]

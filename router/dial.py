@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import text
+from sqlalchemy import text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.attention import Dial
@@ -13,6 +13,7 @@ from router.core.keywords_intent import CHANNEL, Intent
 from router.core.keywords_values import pause_days
 from router.preferences import Wishes, write_wishes
 from router.store.bulk import in_numbers, numbers
+from router.store.tables import member
 
 PAUSE_DAYS = 14
 """How long a pause is where nobody says."""
@@ -57,3 +58,12 @@ async def prefer_channel(
     if able:
         await write_wishes(connection, sorted(able), Wishes(first=channel), now=now)
     return able
+
+
+async def quiet_group(connection: AsyncConnection, group_id: int, until: datetime, *, now: datetime) -> None:
+    """No asks are posted in this group before `until`; a moment that is over ends its quiet."""
+    await connection.execute(
+        update(member)
+        .where(member.c.id == group_id, member.c.kind == "group")
+        .values(paused_until=until if until > now else None, updated_at=now)
+    )

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.approval import read_approval
@@ -14,13 +14,15 @@ from router.comparison import check_hold_out
 from router.core.ask import Ask
 from router.core.content import check_ask
 from router.core.errors import BadInput, NotAllowed
+from router.core.group_names import ONE_GROUP, read_group_names
 from router.core.model import AskKind, CampaignStatus
 from router.launch import expiry_of
 from router.runtime import Runtime
 from router.steps import keep_audit, lock_existing, not_editable
+from router.store.audience import groups_of
 from router.store.campaigns import lock_campaign, move_campaign, read_ask, write_ask
 from router.store.notices import notify
-from router.store.tables import campaign
+from router.store.tables import campaign, member
 from router.views import CampaignView, view_campaign
 
 _S = CampaignStatus
@@ -64,20 +66,7 @@ async def save_campaign(
     number, audit = await runtime.store.take_ids(2)
 
     async def work(connection: AsyncConnection) -> None:
-        await connection.execute(
-            insert(campaign).values(
-                id=number,
-                month=now.year * 100 + now.month,
-                title=ask.title,
-                kind=ask.kind.value,
-                status=_S.DRAFT.value,
-                link=ask.link,
-                created_by=by,
-                created_at=now,
-            )
-        )
-        await write_ask(connection, number, 1, ask, by=by, now=now)
-        await keep_audit(connection, audit, number, "save", by, now, title=ask.title)
+        await write_draft(connection, number, audit, ask, by=by, now=now)
         if along is not None:
             await along(connection, number)
 
@@ -85,10 +74,34 @@ async def save_campaign(
     return await view_campaign(runtime, number)
 
 
+async def write_draft(
+    connection: AsyncConnection, number: int, audit: int, ask: Ask, *, by: str, now: datetime
+) -> None:
+    """The rows of a checked draft, under the numbers of the campaign and of its audit."""
+    await connection.execute(
+        insert(campaign).values(
+            id=number,
+            month=now.year * 100 + now.month,
+            title=ask.title,
+            kind=ask.kind.value,
+            status=_S.DRAFT.value,
+            link=ask.link,
+            created_by=by,
+            created_at=now,
+        )
+    )
+    await write_ask(connection, number, 1, ask, by=by, now=now)
+    await keep_audit(connection, audit, number, "save", by, now, title=ask.title)
+
+
 def check_words(runtime: Runtime, ask: Ask) -> None:
     """Refuse, with the place in the text, what could not be sent from this installation. Raises `BadInput`."""
-    longest_link = f"{runtime.settings.public_url.rstrip('/')}/a/{'x' * 24}"
-    check_ask(ask, runtime.specs, organization=runtime.settings.organization, link=longest_link)
+    check_ask(ask, runtime.specs, organization=runtime.settings.organization, link=longest_link(runtime))
+
+
+def longest_link(runtime: Runtime) -> str:
+    """As long as a member's own link ever is."""
+    return f"{runtime.settings.public_url.rstrip('/')}/a/{'x' * 24}"
 
 
 async def _check(runtime: Runtime, ask: Ask, now: datetime) -> None:
@@ -98,6 +111,7 @@ async def _check(runtime: Runtime, ask: Ask, now: datetime) -> None:
     if ask.deadline is not None and ask.deadline <= now:
         raise BadInput("the deadline has passed; choose a later one", place="deadline")
     _check_currency(runtime, ask)
+    await _check_groups(runtime, ask)
     await check_hold_out(runtime, ask)
     for place, other in (("about", ask.about), ("follows", ask.follows)):
         if other is None:
@@ -116,6 +130,20 @@ def _check_currency(runtime: Runtime, ask: Ask) -> None:
         if rules.price and rules.currency != ask.spend_limit.currency:
             sentence = f"{channel} is paid for in {rules.currency}; give the limit in it, or leave the channel out"
             raise BadInput(sentence, place="spend_limit.currency")
+
+
+async def _check_groups(runtime: Runtime, ask: Ask) -> None:
+    """A group that is named by its number must be one. A tag that no group has yet may get one before the launch."""
+    names = read_group_names(ask.groups)
+    if wrong := next((tag for tag in names.tags if tag.startswith(ONE_GROUP)), ""):
+        raise BadInput(f"{wrong} names no group; give its number, as in {ONE_GROUP}42", place="groups")
+    if not names.numbers:
+        return
+    query = select(member.c.id).where(member.c.id.in_(names.numbers), groups_of(ask, dialect=runtime.store.dialect))
+    async with runtime.store.read() as connection:
+        known = set((await connection.scalars(query)).all())
+    if unknown := [number for number in names.numbers if number not in known]:
+        raise BadInput(f"there is no group {unknown[0]}; `outreach group list` shows them all", place="groups")
 
 
 async def edit_campaign(runtime: Runtime, campaign_id: int, ask: Ask, *, by: str, now: datetime) -> CampaignView:

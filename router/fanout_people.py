@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Any
 
 from router.alike import person_of
@@ -21,6 +22,7 @@ from router.store.people import ACCOUNT, CHANNEL, HASH, HOUSEHOLD, ID, KIND, PLA
 
 _verdict = attrgetter("verdict")
 _NONE: frozenset[str] = frozenset()
+_NONE_OF_THEM: frozenset[int] = frozenset()
 
 
 @dataclass(slots=True, eq=False)
@@ -33,6 +35,8 @@ class Person:
     row: Any
     addresses: Sequence[Any]
     said_yes: bool
+    asked_at: int | None
+    """When a group of theirs is asked, ms since 1970 UTC."""
     ruling: Ruling
     reason: Reason | None
     """Why nothing is sent to them; None where something is."""
@@ -60,7 +64,7 @@ class Person:
 
     def as_member(self, slots: str) -> Member:
         """With all that routing looks at."""
-        return person_of(self.row, self.addresses, slots, self.said_yes)
+        return person_of(self.row, self.addresses, slots, self.said_yes, self.asked_at)
 
 
 class Decisions:
@@ -76,11 +80,12 @@ class Decisions:
         left_out: Callable[[int], bool] | None,
         room: Room,
         now: datetime,
+        answered: Set[int] = _NONE_OF_THEM,
     ) -> None:
         self._plan, self._house, self._room, self._now = plan, house, room, now
         self._rulings = Rulings(plan, house, now)
-        self._peace, self._owed, self._left_out = peace, owed, left_out
-        self._spares = bool(peace.everywhere or peace.places or owed or left_out)
+        self._peace, self._owed, self._left_out, self._answered = peace, owed, left_out, answered
+        self._spares = bool(peace.everywhere or peace.places or owed or left_out or answered)
 
     def decide_all(
         self,
@@ -88,8 +93,12 @@ class Decisions:
         addresses: Mapping[int, Sequence[Any]],
         slots: Mapping[int, str],
         said_yes: Set[int],
+        asked_at: Mapping[int, int] = MappingProxyType({}),
     ) -> list[Person]:
-        """In the order of `rows`. People of one household see each other's slots."""
+        """In the order of `rows`. People of one household see each other's slots.
+
+        `asked_at` is member → when a group of theirs is asked, in ms.
+        """
         settle, ruling_on, open_to_all = self._room.settle, self._rulings.of, self._room is UNBOUNDED
         shared = {row[HOUSEHOLD] for row in rows if row[HOUSEHOLD] is not None}
         spent: dict[int, str] = {}
@@ -98,17 +107,18 @@ class Decisions:
             number, household = row[0], row[HOUSEHOLD]
             holder = household or number
             purse = spent.get(holder) or slots.get(holder, NOTHING)
-            mine, yes = addresses[number], number in said_yes
+            mine, yes, asked = addresses[number], number in said_yes, asked_at.get(number)
             if open_to_all:
-                ruling = ruling_on(_NONE, row, mine, purse, yes)
+                ruling = ruling_on(_NONE, row, mine, purse, yes, asked)
             else:
-                ruling = settle(partial(ruling_on, row=row, addresses=mine, slots=purse, said_yes=yes), _verdict)
+                decide = partial(ruling_on, row=row, addresses=mine, slots=purse, said_yes=yes, asked_at=asked)
+                ruling = settle(decide, _verdict)
             reason = ruling.reason
             if reason is None:
                 reason = self._spared(number, row[PLACE], row[KIND] == "group") if self._spares else None
                 if reason is None and holder in shared:
                     spent[holder] = ruling.book(purse, 0)
-            decided.append(Person(number, holder, row, mine, yes, ruling, reason))
+            decided.append(Person(number, holder, row, mine, yes, asked, ruling, reason))
         return decided
 
     def decide(self, person: Member, purse: Purse) -> Deliver | Hold:
@@ -122,6 +132,8 @@ class Decisions:
 
     def _spared(self, member: int, place: str, is_group: bool) -> Reason | None:
         """Why somebody to whom it could go is left in peace all the same."""
+        if member in self._answered:
+            return Reason.ACTED
         if self._peace.covers(place):
             return Reason.GOAL_MET
         if member in self._owed:

@@ -53,7 +53,7 @@ class Rows:
         self._stages = stages
         self._variant = variant
         self._held: list[tuple[int, Reason, str, str, int | None]] = []
-        self._sent: dict[tuple[str, str, int], list[_Chosen]] = defaultdict(list)
+        self._sent: dict[tuple[str, str, int, bool], list[_Chosen]] = defaultdict(list)
         self.deliveries: list[tuple[Any, ...]] = []
         self.batches: list[tuple[Any, ...]] = []
         self.numbers: dict[int, int] = {}
@@ -67,18 +67,21 @@ class Rows:
         """Somebody else's delivery of this ask already goes to the same address, or to the same person."""
         self._held.append((member, Reason.DUPLICATE, trace, target[0], target[2]))
 
-    def send(self, member: int, at: int, trace: str, first: Target, also: Sequence[Target] = ()) -> None:
-        """At this moment, ms since 1970 UTC; an alert to several addresses."""
+    def send(
+        self, member: int, at: int, trace: str, first: Target, also: Sequence[Target] = (), *, ahead: bool = False
+    ) -> None:
+        """At this moment, ms since 1970 UTC; an alert to several addresses. `ahead`: with the first stage."""
         channel, account, address = first
-        self._sent[channel, account, at].append((member, address, self._hop, trace))
+        self._sent[channel, account, at, ahead].append((member, address, self._hop, trace))
         for hop, (channel, account, address) in enumerate(also, start=self._hop + 1):
-            self._sent[channel, account, at].append((member, address, hop, ""))
+            self._sent[channel, account, at, ahead].append((member, address, hop, ""))
 
     def number(self) -> None:
         """Give every row its number and build the tuples."""
-        for (channel, account, at), chosen in sorted(self._sent.items(), key=lambda item: item[0]):
+        for (channel, account, at, ahead), chosen in sorted(self._sent.items(), key=lambda item: item[0]):
             by_stage: dict[int, list[_Chosen]] = defaultdict(list)
-            for stage, one in zip(self._stages(len(chosen)), chosen, strict=True):
+            stages = [0] * len(chosen) if ahead else self._stages(len(chosen))
+            for stage, one in zip(stages, chosen, strict=True):
                 by_stage[stage].append(one)
             for stage, some in sorted(by_stage.items()):
                 most = PACED_BATCH if self._paced else BATCH

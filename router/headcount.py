@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from router.asked_groups import AskedGroups
 from router.core import budget, consent, purse
 from router.core.ask import Ask
 from router.core.consent import Allow
@@ -26,7 +27,7 @@ from router.core.surge import Ways
 from router.letters import Writer
 from router.runtime import Runtime
 from router.store.debts import who_is_owed
-from router.store.people import who_said_yes
+from router.store.people import who_answered, who_said_yes
 from router.store.profiles import (
     KIND,
     LOCALE,
@@ -45,11 +46,12 @@ _MOST_KEPT = 50_000
 """Verdicts that are remembered at a time."""
 
 
-SAID_YES, OWED, HELD_OUT, SECOND = 1, 2, 4, 8
+SAID_YES, OWED, HELD_OUT, SECOND, ANSWERED = 1, 2, 4, 8, 16
 """What may be known of a member beside the profile: marks, added up."""
 
-_Key = tuple[tuple[Any, ...], str, str, int]
-"""(profile, addresses, slots, marks): the same for people who are alike and whose words are as long as one another."""
+_Key = tuple[tuple[Any, ...], str, str, int, int]
+"""(profile, addresses, slots, marks, when a group of theirs is asked or 0): the same for people who are alike and whose
+words are as long as one another."""
 
 
 @dataclass(slots=True, eq=False)
@@ -64,6 +66,8 @@ class Fate:
     """Every channel by which it could go and from when on, the one it goes by first."""
     also: tuple[str, ...] = ()
     """Channels on which an alert goes to them as well."""
+    own_at: int = 0
+    """From when on it could go if no group were asked first."""
     people: Counter[tuple[str, bool, int]] = field(default_factory=Counter)
     """(locale of the text, whether it is the default for want of theirs, units) → how many."""
 
@@ -82,6 +86,7 @@ class Headcount:
         ways: bool,
         campaign: int = 0,
         owed: Sequence[int] = (),
+        groups: AskedGroups | None = None,
     ) -> None:
         self._runtime = runtime
         self._ask = ask
@@ -91,6 +96,7 @@ class Headcount:
         self._all_ways = ways
         self._campaign = campaign
         self._owed = owed
+        self._groups = groups
         self._telling = _telling(plan, house, now)
         self._weights = Weights(runtime, ask, self._telling, now)
         self._known: dict[Any, Fate] = {}
@@ -134,8 +140,10 @@ class Headcount:
             slots: Mapping[int, str] = {}
             if not self._plan.kind.is_service:
                 slots = await read_slots(connection, [household or number for number, household, _ in crowd.people])
-            marks = await self._marks(connection, [number for number, _, _ in crowd.people])
-            await self._count(connection, crowd, slots, marks, shared)
+            ids = [number for number, _, _ in crowd.people]
+            marks = await self._marks(connection, ids)
+            asked_at = await self._groups.asked_at(connection, ids, now=self._now) if self._groups is not None else {}
+            await self._count(connection, crowd, slots, marks, asked_at, shared)
 
     async def _marks(self, connection: AsyncConnection, ids: Sequence[int]) -> Mapping[int, int]:
         """What is known of each of these beside the profile, where anything is."""
@@ -145,6 +153,8 @@ class Headcount:
             found.update(dict.fromkeys(yes, SAID_YES))
         if self._owed:
             found.update(dict.fromkeys(await who_is_owed(connection, ids, self._owed), OWED))
+        if self._groups is not None and self._campaign:
+            found.update(dict.fromkeys(await who_answered(connection, ids, self._campaign), ANSWERED))
         key = self._runtime.key
         if self._ask.hold_out:
             year, share = self._plan.earliest.year, self._runtime.policy.hold_out.share
@@ -159,12 +169,14 @@ class Headcount:
         crowd: Crowd,
         slots: Mapping[int, str],
         marks: Mapping[int, int],
+        asked_at: Mapping[int, int],
         shared: Mapping[int, Sequence[str]],
     ) -> None:
         keys: list[_Key] = []
         seen: dict[str, tuple[_Key, int]] = {}
         for number, household, profile in crowd.people:
-            key = profile, crowd.addresses.get(number, ""), slots.get(household or number, ""), marks.get(number, 0)
+            mine, spent = crowd.addresses.get(number, ""), slots.get(household or number, "")
+            key = profile, mine, spent, marks.get(number, 0), asked_at.get(number, 0)
             if household is None and number not in shared:
                 keys.append(key)
             else:
@@ -182,7 +194,7 @@ class Headcount:
     ) -> None:
         """Count somebody who sees what became of others: an address, or a household's slots, may be taken."""
         if household is not None:
-            key = key[0], key[1], self._shared.get(household, key[2]), key[3]
+            key = key[0], key[1], self._shared.get(household, key[2]), *key[3:]
         fate = self._fate(key)
         if self._objection(fate, key) is None:
             if hashes is not None:
@@ -207,16 +219,18 @@ class Headcount:
 
     def _objection(self, fate: Fate, key: _Key) -> Reason | None:
         """Why nothing is sent to them, in the order in which routing asks."""
-        profile, _, _, marks = key
+        profile, _, _, marks, _ = key
         if fate.reason is not None or not marks:
             return fate.reason
+        if marks & ANSWERED:
+            return Reason.ACTED
         if marks & OWED:
             return Reason.REPORT_OWED
         return Reason.HELD_OUT if marks & HELD_OUT and profile[KIND] != "group" else None
 
     def _fate(self, key: _Key) -> Fate:
-        profile, addresses, slots, marks = key
-        like = profile[:LOCALE], addresses, slots, marks & SAID_YES
+        profile, addresses, slots, marks, asked_at = key
+        like = profile[:LOCALE], addresses, slots, marks & SAID_YES, asked_at
         fate = self._known.get(like)
         if fate is None:
             fate = self._decide(self._person(key))
@@ -226,8 +240,9 @@ class Headcount:
         return fate
 
     def _person(self, key: _Key) -> Member:
-        profile, addresses, slots, marks = key
-        return read_person(profile, addresses, slots, bool(marks & SAID_YES), self._telling)
+        profile, addresses, slots, marks, asked_at = key
+        person = read_person(profile, addresses, slots, bool(marks & SAID_YES), self._telling)
+        return replace(person, group_asked_at=from_ms(asked_at)) if asked_at else person
 
     def _decide(self, person: Member) -> Fate:
         verdict = route(person, self._plan, self._house, now=self._now)
@@ -235,7 +250,10 @@ class Headcount:
             return self._one(verdict.reason)
         place = verdict.address.id
         ways = [(verdict.address.channel, to_ms(verdict.not_before))]
-        also = tuple(address.channel for address in verdict.also)
+        also, own_at = tuple(address.channel for address in verdict.also), ways[0][1]
+        if person.group_asked_at is not None:
+            alone = route(replace(person, group_asked_at=None), self._plan, self._house, now=self._now)
+            own_at = to_ms(alone.not_before) if isinstance(alone, Deliver) else own_at
         tried = {address.id for address in person.addresses if address.channel in (ways[0][0], *also)}
         while self._all_ways:
             further = route(person, self._plan, self._house, now=self._now, without=tried)
@@ -244,10 +262,12 @@ class Headcount:
             channel = further.address.channel
             ways.append((channel, to_ms(further.not_before)))
             tried |= {address.id for address in person.addresses if address.channel == channel}
-        return self._one(None, place, tuple(ways), also)
+        return self._one(None, place, tuple(ways), also, own_at)
 
-    def _one(self, reason: Reason | None, place: int = 0, ways: Ways = (), also: tuple[str, ...] = ()) -> Fate:
-        return self.fates.setdefault((reason, place, ways, also), Fate(reason, place, ways, also))
+    def _one(
+        self, reason: Reason | None, place: int = 0, ways: Ways = (), also: tuple[str, ...] = (), own_at: int = 0
+    ) -> Fate:
+        return self.fates.setdefault((reason, place, ways, also, own_at), Fate(reason, place, ways, also, own_at))
 
     def _booked(self, key: _Key, fate: Fate) -> str:
         """A household's slots with this ask in them."""

@@ -6,14 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.model import DeliveryStatus, Lane
 from router.core.routing import Deliver
 from router.core.waterfall import Hop
 from router.store.batches import BATCH_COLUMNS
-from router.store.bulk import in_numbers, insert_rows, numbers
+from router.store.bulk import in_numbers, insert_rows, numbers, sql
 from router.store.campaigns import CampaignRow
 from router.store.tables import batch, delivery, to_ms
 from router.store.tallies import Moves
@@ -50,7 +49,7 @@ async def read_rows(
     """member → all deliveries by which this ask went to them, or tried to."""
     found: dict[int, list[Row]] = defaultdict(list)
     rows = await connection.execute(
-        text(
+        sql(
             "SELECT member_id, id, hop, status, address_id, variant FROM delivery WHERE month = :month"
             f" AND member_id {in_numbers(connection, 'members')} AND campaign_id = :campaign"
         ),
@@ -68,7 +67,7 @@ async def read_kinds(
     """member → what they did on this campaign."""
     found: dict[int, list[str]] = defaultdict(list)
     rows = await connection.execute(
-        text(
+        sql(
             "SELECT DISTINCT member_id, kind FROM action WHERE campaign_id = :campaign"
             f" AND member_id {in_numbers(connection, 'members')}"
         ),

@@ -98,7 +98,7 @@ async def take_next_hops(
         return set()
     people = await read_members_by_id(connection, {one.member_id for one in wanted})
     holders = {person.id: person.household_id or person.id for person in people.values()}
-    # Whoever writes an action holds this row as well (`waterfall.withdraw_hops`): either they see the hop, or we the
+    # Whoever writes an action holds this row as well (`waterfall.withdraw_asks`): either they see the hop, or we the
     # action.
     purses = await lock_budgets(connection, holders.values())
     known = await _look_up(runtime, connection, campaign, people, now)

@@ -1,4 +1,4 @@
-"""Links by which a member joins a channel that they alone can open: notifications in a browser, a chat with a bot."""
+"""Links by which people join a channel that they alone can open: notifications in a browser, a chat with a bot."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 
 from router.core.errors import NotFound
+from router.core.group_links import group_token
 from router.core.join_links import join_token
 from router.runtime import Runtime
 from router.settings import channel_settings
@@ -38,8 +39,32 @@ def links_of(
     if "webpush" in runtime.channels:
         links["webpush"] = f"{runtime.settings.public_url.rstrip('/')}/push/{token}"
     for account in runtime.channels.get("telegram", {}):
-        found = channel_settings(runtime.specs["telegram"], environment, account=account)
-        if bot := found.get("username", "").strip().removeprefix("@"):
-            # https://core.telegram.org/bots/features#deep-linking
-            links.setdefault("telegram", f"https://t.me/{bot}?start={token}")
+        if link := _chat_with_bot(runtime, account, token, environment):
+            links.setdefault("telegram", link)
     return links
+
+
+def group_link(
+    runtime: Runtime,
+    channel: str,
+    account: str,
+    group_id: int,
+    campaign_id: int = 0,
+    *,
+    environment: Mapping[str, str] | None = None,
+) -> str:
+    """A link for everybody in a group that opens a private chat with the bot, and says where they come from.
+
+    "" where the channel has no such links, or the bot's name is not set.
+    """
+    if channel != "telegram":
+        return ""
+    return _chat_with_bot(runtime, account, group_token(runtime.key, group_id, campaign_id), environment)
+
+
+def _chat_with_bot(runtime: Runtime, account: str, token: str, environment: Mapping[str, str] | None) -> str:
+    """https://core.telegram.org/bots/features#deep-linking"""
+    given = runtime.environment if environment is None else environment
+    found = channel_settings(runtime.specs["telegram"], given, account=account)
+    bot = found.get("username", "").strip().removeprefix("@")
+    return f"https://t.me/{bot}?start={token}" if bot else ""

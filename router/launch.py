@@ -21,7 +21,7 @@ from router.core.errors import NotAllowed, NotFound
 from router.core.model import CampaignStatus
 from router.core.outgoing import Kind
 from router.core.staging import first, shares_of
-from router.fanout import cut_ranges
+from router.ranges import cut_ranges
 from router.runtime import Runtime
 from router.steps import take_step, wrong_state
 from router.store.campaigns import CampaignRow, lock_campaign, move_campaign, read_ask
@@ -48,7 +48,7 @@ async def approve_campaign(runtime: Runtime, campaign_id: int, *, by: str, now: 
         if row.status is not _S.DRAFT and asked.of(asked.approved_by) is not Verdict.MISSING:
             raise NotAllowed(wrong_state(row, "approve", [_S.DRAFT]))
         if asked.of(by) is Verdict.MISSING:
-            raise ApprovalMissing(asked.missing)
+            raise ApprovalMissing(asked)
         return {"recipients": asked.recipients}
 
     moves = {_S.DRAFT: _S.APPROVED, _S.APPROVED: _S.APPROVED, _S.PAUSED: _S.PAUSED}
@@ -70,7 +70,7 @@ async def launch_campaign(
         asked = await _approval_of(runtime, connection, row, counted)
         verdict = asked.of(asked.approved_by)
         if verdict is Verdict.MISSING:
-            raise ApprovalMissing(asked.missing)
+            raise ApprovalMissing(asked)
         policy = runtime.policy.launch
         undo = policy.undo_seconds if undo_seconds is None else undo_seconds
         if verdict is Verdict.ALONE:
@@ -225,7 +225,7 @@ async def resume_campaign(runtime: Runtime, campaign_id: int, *, by: str, now: d
         asked = await _approval_of(runtime, connection, row, counted)
         verdict = asked.of(asked.approved_by)
         if verdict is Verdict.MISSING:
-            raise ApprovalMissing(asked.missing)
+            raise ApprovalMissing(asked)
         free_at = asked.saved_at + timedelta(seconds=runtime.policy.launch.alone_undo_seconds)
         if verdict is Verdict.ALONE and now < free_at:
             raise NotAllowed(

@@ -12,9 +12,12 @@ from router.core.ask import Ask
 from router.core.channel import Button, ChannelSpec, OutboundMessage, Picture, Template
 from router.core.consent import Allow
 from router.core.content import BUTTON, Renderer
+from router.core.forward_links import forward_token
 from router.core.links import action_token, unsubscribe_token
 from router.core.model import AskKind, DeliveryRef, Member
+from router.core.phrases import say
 from router.core.waterfall import wait_on
+from router.joining import group_link
 from router.messages import load_message_templates
 from router.runtime import Runtime
 from router.store.batches import Batch
@@ -70,6 +73,7 @@ class Writer:
         self._key = runtime.key
         self._base = runtime.settings.public_url.rstrip("/")
         self._has_link = bool(ask.link)
+        self._has_forward = self._renderer.shows_forward
         self._organization = runtime.settings.organization
         self._picture = (
             Picture(url=ask.picture.url, alt=ask.picture.alt) if ask.picture is not None and spec.media else None
@@ -77,6 +81,8 @@ class Writer:
         self._is_ask = not ask.kind.is_service
         self._urgent = ask.is_urgent
         self._topic = f"ask{campaign_id}"
+        self._campaign_id = campaign_id
+        self._runtime = runtime
         wait = wait_on(ask, spec.name, runtime.policy.waits)
         self._wait_seconds = None if wait is None else int(wait.total_seconds())
 
@@ -93,8 +99,9 @@ class Writer:
         if spec.html:
             unsubscribe = f"{self._base}/u/{unsubscribe_token(self._key, letter.ref)}"
         link = f"{self._base}/a/{action_token(self._key, letter.ref)}" if self._has_link else ""
+        forward = f"{self._base}/f/{forward_token(self._key, letter.ref)}" if self._has_forward else ""
         rendered = self._renderer.render(
-            member, spec.name, spec, link=link, unsubscribe_url=unsubscribe, variant=letter.variant
+            member, spec.name, spec, link=link, unsubscribe_url=unsubscribe, variant=letter.variant, forward=forward
         )
         return OutboundMessage(
             allow=letter.allow,
@@ -138,10 +145,18 @@ class Writer:
         )
 
     def _buttons(self, letter: Letter, link: str) -> tuple[Button, ...]:
-        return tuple(
+        buttons = tuple(
             Button(label=button.label, reply=button.reply, url=link if button.link else "")
             for button in self._renderer.buttons(letter.member, self._spec.name, self._spec, letter.variant)
         )
+        room = letter.member.is_group and self._is_ask and len(buttons) < self._spec.buttons
+        return (*buttons, *self._private(letter)) if room else buttons
+
+    def _private(self, letter: Letter) -> tuple[Button, ...]:
+        """What leads from a group to a private chat with the bot, where the channel has such links."""
+        address, member = letter.allow.address, letter.member
+        url = group_link(self._runtime, address.channel, address.account, member.id, self._campaign_id)
+        return (Button(label=say("groups.private", member.locale), url=url),) if url else ()
 
 
 def _in_window(letter: Letter, spec: ChannelSpec, now: datetime) -> bool:

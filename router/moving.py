@@ -121,7 +121,9 @@ class Move:
 
     async def _people(self, connection: AsyncConnection, queued: Iterable[Any]) -> dict[int, Member]:
         """Those who are to be asked still, by number."""
-        people = await read_members_by_id(connection, [row.member_id for row in queued])
+        found = await read_members_by_id(connection, [row.member_id for row in queued])
+        groups = self._prepared.groups
+        people = found if groups is None else await groups.tell(connection, found, now=self._now)
         peace, thread = self._prepared.peace, self._prepared.plan.budget.thread
         yes = await who_said_yes(connection, list(people), thread.campaign) if thread is not None else set()
         return {

@@ -44,11 +44,12 @@ def weights_of(runtime: Runtime, ask: Ask, channels: Iterable[str]) -> dict[str,
         return {}
     renderer = renderer_of(runtime, ask)
     person = sample_member(ask)
-    link = f"{runtime.settings.public_url.rstrip('/')}/a/{'x' * 24}" if ask.link else ""
+    longest = f"{runtime.settings.public_url.rstrip('/')}/a/{'x' * 24}"
+    link = longest if ask.link else ""
     return {
         name: float(
             count_segments(
-                renderer.render(person, name, runtime.specs[name], link=link, unsubscribe_url="").text
+                renderer.render(person, name, runtime.specs[name], link=link, unsubscribe_url="", forward=longest).text
             ).segments
         )
         for name in counted

@@ -10,15 +10,17 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from router.asked_groups import AskedGroups
 from router.core.ask import Ask
 from router.core.attention import BudgetAsk, Thread
 from router.core.goals import NOBODY, Peace
+from router.core.group_first import wait_of
 from router.core.model import AskKind, Lane
 from router.core.routing import House, Plan
 from router.core.staging import shares_of
 from router.goals import peace_in
 from router.runtime import Runtime
-from router.store.audience import audience_of
+from router.store.audience import audience_of, groups_of
 from router.store.campaigns import CampaignRow, lock_campaign, read_ask
 from router.store.debts import is_overridden, overdue_campaigns
 
@@ -43,6 +45,8 @@ class Route:
     """Who is left in peace because a goal was met."""
     owed: tuple[int, ...] = ()
     """Campaigns whose people are not asked for anything new before they were told what came of those."""
+    groups: AskedGroups | None = None
+    """The groups that hear of it first; None where everybody is asked at once."""
     most: int = 1_000
     """At most so many member numbers at one turn."""
 
@@ -71,7 +75,15 @@ async def prepare(runtime: Runtime, connection: AsyncConnection, campaign: Campa
         scarce=_is_scarce(runtime, ask, campaign, plan.channels),
         peace=await peace_in(connection, campaign, ask),
         owed=await owed_by(connection, ask, campaign.id, now=runtime.clock()),
+        groups=asked_groups(runtime, ask, plan, campaign),
     )
+
+
+def asked_groups(runtime: Runtime, ask: Ask, plan: Plan, campaign: CampaignRow | None = None) -> AskedGroups | None:
+    """The groups that hear of an ask before their members are written to; None where everybody is asked at once."""
+    if plan.group_wait is None:
+        return None
+    return AskedGroups(groups_of(ask, dialect=runtime.store.dialect), plan, house_of(runtime), campaign)
 
 
 def _is_scarce(runtime: Runtime, ask: Ask, campaign: CampaignRow, channels: Set[str]) -> bool:
@@ -150,6 +162,7 @@ def plan_of(
         earliest=earliest,
         expires_at=expires_at,
         starts_at_local=ask.starts_at_local,
+        group_wait=wait_of(ask, runtime.policy.groups.first),
     )
 
 

@@ -24,7 +24,7 @@ from router.launch import expiry_of
 from router.letters import Writer
 from router.outlook import Surge, surge_of
 from router.pipes import read_pipes, weights_of
-from router.plans import house_of, lane_of, owed_by, plan_of, thread_of
+from router.plans import asked_groups, house_of, lane_of, owed_by, plan_of, thread_of
 from router.runtime import Runtime
 from router.smoothing import forecast_pace
 from router.store.audience import audience_of
@@ -49,6 +49,8 @@ class Preview(BaseModel):
     """How many get the default locale's text because theirs is missing."""
     deferred: int
     """How many wait for their quiet hours to end."""
+    group_first: int
+    """How many wait because it is posted in a group that they are in: only who does not answer there gets it."""
     segments: int
     """SMS segments in all."""
     cost: dict[str, float]
@@ -89,8 +91,9 @@ async def preview_ask(runtime: Runtime, ask: Ask, *, campaign_id: int = 0, now: 
             runtime, ask, 0, earliest=starts_at, expires_at=expiry_of(runtime, ask, starts_at), thread=thread
         )
         count = Headcount(
-            runtime, ask, plan, house_of(runtime), now, ways=ask.deadline is not None, campaign=campaign_id, owed=owed
-        )
+            runtime, ask, plan, house_of(runtime), now, ways=ask.deadline is not None, campaign=campaign_id, owed=owed,
+            groups=asked_groups(runtime, ask, plan),
+        )  # fmt: skip
         await count.read(connection, audience_of(ask, dialect=runtime.store.dialect))
         weights = weights_of(runtime, ask, plan.channels) | count.weights
         pipes = await read_pipes(
@@ -115,12 +118,13 @@ def _preview(
 ) -> Preview:
     by_channel: Counter[str] = Counter()
     by_locale: Counter[str] = Counter()
-    default_text = deferred = segments = people = 0
+    default_text = deferred = group_first = segments = people = 0
     cost: dict[str, float] = {}
     for fate in count.fates.values():
         many = fate.people.total()
         people += many
-        deferred += many if fate.ways and fate.ways[0][1] > to_ms(now) else 0
+        deferred += many if fate.own_at > to_ms(now) else 0
+        group_first += many if fate.ways and fate.ways[0][1] > fate.own_at else 0
         by_channel.update(dict.fromkeys([fate.ways[0][0], *fate.also], many) if many else {})
         for (locale, is_default, _), some in fate.people.items():
             by_locale[locale] += some
@@ -139,6 +143,7 @@ def _preview(
         by_locale=dict(by_locale),
         default_text=default_text,
         deferred=deferred,
+        group_first=group_first,
         segments=segments,
         cost={currency: round(amount, 4) for currency, amount in cost.items()},
         seconds=round(seconds, 1),

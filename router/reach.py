@@ -24,8 +24,8 @@ async def move_address(
 ) -> None:
     """The provider says that this address is another one now (a Telegram group that grew into a supergroup).
 
-    Where we had heard of the new one before, as of another group, that group's tags come along, what waits for it is
-    cancelled, and it counts as erased: its rows stay, so that its deliveries find their end.
+    Where we had heard of the new one before, as of another group, that group's tags and people come along, what waits
+    for it is cancelled, and it counts as erased: its rows stay, so that its deliveries find their end.
     """
     kind = runtime.specs[old.channel].address_kind
     others = await connection.execute(
@@ -42,6 +42,15 @@ async def move_address(
             {"from": other.member_id, "address": old.id},
         )
         await connection.execute(text("DELETE FROM member_tag WHERE member_id = :from"), {"from": other.member_id})
+        await connection.execute(
+            text(
+                "INSERT INTO group_member (group_id, member_id, source, at) SELECT a.member_id, g.member_id, g.source,"
+                " g.at FROM group_member g, address a WHERE g.group_id = :from AND a.id = :address"
+                " ON CONFLICT DO NOTHING"
+            ),
+            {"from": other.member_id, "address": old.id},
+        )
+        await connection.execute(text("DELETE FROM group_member WHERE group_id = :from"), {"from": other.member_id})
         await connection.execute(
             update(addresses)
             .where(addresses.c.id == other.id)

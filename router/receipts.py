@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.channel import Receipt
@@ -21,7 +20,7 @@ from router.runtime import Runtime
 from router.senders import next_day
 from router.stops import bury_address, cancel_queued, suppress
 from router.store.budgets import lock_people, refund
-from router.store.bulk import for_update, in_numbers, insert_new_rows, numbers
+from router.store.bulk import for_update, in_numbers, insert_new_rows, numbers, sql
 from router.store.campaigns import lock_campaign
 from router.store.tables import parked_receipt, receipt, to_ms
 from router.store.tallies import Moves
@@ -119,7 +118,7 @@ async def _match(connection: AsyncConnection, arrived: Sequence[Arrived]) -> lis
     for name in nameless:
         row = (
             await connection.execute(
-                text("SELECT month, delivery_id FROM attempt WHERE provider_id = :name LIMIT 1"), {"name": name}
+                sql("SELECT month, delivery_id FROM attempt WHERE provider_id = :name LIMIT 1"), {"name": name}
             )
         ).one_or_none()
         if row is not None:
@@ -135,7 +134,7 @@ async def _lock_rows(connection: AsyncConnection, refs: set[DeliveryRef | None])
             by_month[ref.month].append(ref.id)
     for month, ids in sorted(by_month.items()):
         rows = await connection.execute(
-            text(
+            sql(
                 "SELECT month, id, campaign_id, member_id, channel, hop, address_id, status, reason, costs"
                 f" FROM delivery WHERE month = :month AND id {in_numbers(connection, 'ids')}"
                 f" ORDER BY id{for_update(connection)}"
@@ -151,7 +150,7 @@ async def _write_moves(
     connection: AsyncConnection, month: int, to: DeliveryStatus, reason: Reason | None, ids: list[int], now: datetime
 ) -> None:
     await connection.execute(
-        text(
+        sql(
             "UPDATE delivery SET status = :to, done_at = :now, reason = :reason,"
             " sent_at = coalesce(sent_at, CASE WHEN :failed = 1 THEN NULL ELSE CAST(:now AS bigint) END)"
             f" WHERE month = :month AND id {in_numbers(connection, 'ids')}"
@@ -207,7 +206,7 @@ async def _follow_up(
     """The provider had taken it and it reached nobody: refund, and take the next hop where there is one."""
     if row.costs:
         await refund(connection, [(row.member_id, row.id)])
-    address_hash = await connection.scalar(text("SELECT hash FROM address WHERE id = :id"), {"id": row.address_id})
+    address_hash = await connection.scalar(sql("SELECT hash FROM address WHERE id = :id"), {"id": row.address_id})
     if address_hash is not None and step.suppress:
         channels = await suppress(runtime, connection, address_hash, row.channel, moves, reason="provider", now=now)
         await cancel_queued(connection, address_hash, channels, moves, now=now)
@@ -218,7 +217,7 @@ async def _follow_up(
     if address_hash is not None and step.address_dead:
         await bury_address(connection, address_hash, row.channel)
     lane = await connection.scalar(
-        text("SELECT lane FROM batch WHERE campaign_id = :campaign AND :id BETWEEN first_id AND last_id LIMIT 1"),
+        sql("SELECT lane FROM batch WHERE campaign_id = :campaign AND :id BETWEEN first_id AND last_id LIMIT 1"),
         {"campaign": row.campaign_id, "id": row.id},
     )
     failed = Failed(
@@ -239,7 +238,7 @@ async def retry_parked(runtime: Runtime, *, now: datetime) -> int:
     async with runtime.store.read() as connection:
         rows = (
             await connection.execute(
-                text(
+                sql(
                     "SELECT p.channel, p.event_id, p.provider_id, p.status, p.failure, p.code, p.at"
                     " FROM parked_receipt p JOIN attempt a ON a.provider_id = p.provider_id ORDER BY p.at LIMIT 500"
                 )
@@ -267,7 +266,7 @@ async def retry_parked(runtime: Runtime, *, now: datetime) -> int:
         moves = Moves()
         for one in arrived:
             await connection.execute(
-                text("DELETE FROM parked_receipt WHERE channel = :channel AND event_id = :event"),
+                sql("DELETE FROM parked_receipt WHERE channel = :channel AND event_id = :event"),
                 {"channel": one.channel, "event": one.receipt.event_id[:200]},
             )
         await apply_receipts(runtime, connection, arrived, ids, moves, now=now)
@@ -284,7 +283,7 @@ async def close_unknowns(runtime: Runtime, *, now: datetime) -> int:
     async def work(connection: AsyncConnection) -> int:
         rows = (
             await connection.execute(
-                text(
+                sql(
                     "SELECT d.month, d.id, d.campaign_id, d.channel FROM attempt a"
                     " JOIN delivery d ON d.month = a.month AND d.id = a.delivery_id"
                     " WHERE a.outcome = 'unknown' AND a.at < :horizon AND d.status = 'unknown' AND d.reason IS NULL"
@@ -296,7 +295,7 @@ async def close_unknowns(runtime: Runtime, *, now: datetime) -> int:
         moves = Moves()
         for row in rows:
             await connection.execute(
-                text(
+                sql(
                     "UPDATE delivery SET reason = 'unsettled' WHERE month = :month AND id = :id AND status = 'unknown'"
                 ),
                 {"month": row.month, "id": row.id},

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.answering import answer_back
 from router.binding import bind_address
 from router.community.dialogue import converse, find_asked, offered
 from router.community.group_chats.hearing import hear_in_group
+from router.community.group_chats.linking import come_from_group, take_answers_along
 from router.community.group_chats.turn import GroupTurn, find_group
 from router.community.joining_answers import join_by_link, join_by_start, welcome_stranger
 from router.community.turn import Turn, read_dialog
 from router.core.address import address_hash
 from router.core.answers import ANSWERED, NO_CHANNEL, answer
+from router.core.bot_commands import in_private_words
 from router.core.channel import Inbound, OptOut
 from router.core.join_links import read_join_token
 from router.core.keywords import classify
@@ -29,7 +30,7 @@ from router.owners import Owner, grant_consent, owners_of, revoke_consent
 from router.runtime import Runtime
 from router.stops import COMPLAINT, covered
 from router.store.budgets import note_answers
-from router.store.bulk import insert_new_rows
+from router.store.bulk import insert_new_rows, sql
 from router.store.tables import inbound, to_ms
 from router.store.tallies import Moves
 
@@ -72,6 +73,9 @@ async def apply_inbound(
 ) -> After | None:
     """Keep what somebody wrote and do what it says, once however often the provider delivers it."""
     numbers_ = iter(ids)
+    written = event.text
+    if not event.group:
+        event = replace(event, text=in_private_words(written))
     hash_ = address_hash(runtime.key, runtime.specs[channel].address_kind, event.sender)
     joined = None
     if event.payload and not event.group:
@@ -89,7 +93,7 @@ async def apply_inbound(
     number = next(numbers_)
     row = (
         number, channel, account, event.event_id[:200], hash_, owners[0].member_id if owners else None,
-        event.text[:10_000], intent, to_ms(event.at),
+        written[:10_000], intent, to_ms(event.at),
     )  # fmt: skip
     columns = ("id", "channel", "account", "event_id", "sender_hash", "member_id", "text", "intent", "at")
     after = _after(runtime, hash_, channel, meant, owners, joined)
@@ -112,9 +116,12 @@ async def apply_inbound(
                 await hear_in_group(turn_there)
         case "start":
             await grant_consent(runtime, connection, hash_, channel, owners, numbers_, event, now)
-            if await join_by_link(
+            joins = await join_by_link(
                 runtime, connection, channel, account, event, hash_, number, numbers_, moves, now=now
-            ) or await join_by_start(runtime, connection, channel, event, hash_, owners, numbers_, moves, now=now):
+            ) or await join_by_start(runtime, connection, channel, event, hash_, owners, numbers_, moves, now=now)
+            if joins or await come_from_group(
+                runtime, connection, channel, account, event, hash_, owners, number, numbers_, moves, now=now
+            ):
                 intent = "join"
         case _ if intent in TURNS and meant.certain:
             days = await turn_dial(connection, [owner.member_id for owner in owners], meant, now=now)
@@ -135,6 +142,8 @@ async def apply_inbound(
                 moves=moves, now=now,
             )  # fmt: skip
             await converse(turn)
+    if meant.kind in ("start", "join") and runtime.specs[channel].groups and not event.group:
+        await take_answers_along(connection, channel, hash_, numbers_, moves, prefer=joined, now=now)
     answers = intent in ANSWERED and (meant.certain or intent not in WISHES)
     if answers and not event.provider_answers and owners and not event.group:
         words = answer(
@@ -244,7 +253,7 @@ async def _follow_link(
 async def _heard(connection: AsyncConnection, hash_: str, channel: str, at: datetime) -> None:
     """They wrote from there just now: it works, and the provider lets us answer freely for a while."""
     await connection.execute(
-        text(
+        sql(
             "UPDATE address SET last_inbound_at = :at, failures = 0, failing_since = NULL"
             " WHERE hash = :hash AND channel = :channel"
         ),

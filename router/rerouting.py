@@ -19,7 +19,7 @@ from router.core import purse as purses
 from router.core.model import Address, DeliveryStatus, Member, Reason
 from router.core.purse import EMPTY, Purse
 from router.core.routing import Deliver, Hold, Plan, recipient_of, route
-from router.plans import house_of, plan_of, thread_of
+from router.plans import asked_groups, house_of, plan_of, thread_of
 from router.runtime import Runtime
 from router.signals import Wake
 from router.stops import Queued, cancel_rows
@@ -154,6 +154,8 @@ class _Change:
             thread=await thread_of(connection, ask),
             raised=campaign.raised_until is not None,
         )
+        if (groups := asked_groups(self._runtime, ask, plan, campaign)) is not None:
+            person = (await groups.tell(connection, {person.id: person}, now=self._now))[person.id]
         if (thread := plan.budget.thread) is not None:
             yes = await who_said_yes(connection, [person.id], thread.campaign)
             person = replace(person, said_yes=person.id in yes)

@@ -92,13 +92,21 @@ class Rulings:
         self._likeness = Likeness(plan, house, now)
         self._known: dict[Any, Ruling] = {}
 
-    def of(self, full: Set[str], row: Any, addresses: Sequence[Any], slots: str, said_yes: bool) -> Ruling:
-        """The ruling on one member while these channels are full; rows as in `router.alike`."""
-        like = self._likeness.of(row, addresses, slots, said_yes)
+    def of(
+        self,
+        full: Set[str],
+        row: Any,
+        addresses: Sequence[Any],
+        slots: str,
+        said_yes: bool,
+        asked_at: int | None = None,
+    ) -> Ruling:
+        """The ruling on one member while these channels are full; rows and moments as in `router.alike`."""
+        like = self._likeness.of(row, addresses, slots, said_yes, asked_at)
         key = (like, full) if full else like
         ruling = self._known.get(key)
         if ruling is None:
-            person = person_of(row, addresses, slots, said_yes)
+            person = person_of(row, addresses, slots, said_yes, asked_at)
             verdict = route(person, self._plan, self._house, now=self._now, full=full)
             ruling = self._known[key] = ruling_of(verdict, person, self._plan, self._house, self._now)
         return ruling

@@ -33,6 +33,8 @@ class Runtime:
     """channel → its rates, concurrency and price, from ``config/channels.toml``."""
     specs: Mapping[str, ChannelSpec]
     """Every channel this program knows, switched on or not."""
+    kinds: Mapping[str, type[Channel]] = field(default_factory=dict)
+    """The same by what makes its adapters, for whoever checks an account that is not set up."""
     channels: Mapping[str, Mapping[str, Channel]]
     """channel → account → adapter; only what is set up."""
     limits: Limits
@@ -47,6 +49,8 @@ class Runtime:
     """Connections to addresses that people gave us: never into a private network."""
     from_names: Mapping[str, str] = field(default_factory=dict)
     """``email`` or ``email:ACCOUNT`` → the name in its From line, where the operator gave it one."""
+    environment: Mapping[str, str] | None = field(default=None, repr=False)
+    """What stands in for this process's variables, for what channels' settings say (the demo); None for those."""
 
     def rules_of(self, channel: str) -> ChannelRules:
         """The rules of a channel; slow and careful ones where ``config/channels.toml`` has none for it."""

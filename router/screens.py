@@ -126,6 +126,10 @@ def preview_table(preview: Preview) -> Table:
     held = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in sorted(preview.by_reason.items()))
     table.add_row("Left in peace", held or "nobody")
     table.add_row("Later", f"{preview.deferred:,} wait for their quiet hours to end")
+    if preview.group_first:
+        table.add_row(
+            "Group first", f"{preview.group_first:,} are asked in their group and get it if they do not answer"
+        )
     if preview.debt:
         table.add_row("Owed a report-back", preview.debt)
     languages = ", ".join(f"{count:,} {locale}" for locale, count in sorted(preview.by_locale.items()))

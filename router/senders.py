@@ -66,6 +66,14 @@ class Pool:
         """``sms``, or ``telegram/main``."""
         return f"{self.spec.name}/{self.account}" if self.account else self.spec.name
 
+    def place_of(self, address: str) -> Bucket | None:
+        """What limits how often the chat or host of this address is written to; None where nothing does."""
+        if self.spec.limit_key is None:
+            return None
+        kind, name = self.spec.limit_key(address)
+        pace = self.rules.each.get(kind)
+        return None if pace is None else Bucket(f"{self.name}/{kind}/{name}", pace.rate, pace.burst)
+
     def alive(self, now: datetime) -> list[Sender]:
         """Those whose breaker lets something through now."""
         return [sender for sender in self.senders if sender.standing.may_send(1, now)]

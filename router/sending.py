@@ -90,14 +90,12 @@ class Hands:
         return letters
 
     async def _admit_by_place(self, letters: list[Letter], done: Handed) -> list[Letter]:
-        assert self._spec.limit_key is not None
         buckets: list[Bucket] = []
         limited: list[int] = []
         for place, letter in enumerate(letters):
-            kind, name = self._spec.limit_key(letter.allow.address.value)
-            pace = self._pool.rules.each.get(kind)
-            if pace is not None:
-                buckets.append(Bucket(f"{self._pool.name}/{kind}/{name}", pace.rate, pace.burst))
+            bucket = self._pool.place_of(letter.allow.address.value)
+            if bucket is not None:
+                buckets.append(bucket)
                 limited.append(place)
         waits = await self._runtime.limits.take_each(buckets) if buckets else []
         late = {place: wait for place, wait in zip(limited, waits, strict=True) if wait > 0}

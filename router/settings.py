@@ -70,12 +70,18 @@ def load_settings(**override: Any) -> Settings:
 
 def load_toml(name: str, settings: Settings) -> dict[str, Any]:
     """``config/NAME.toml``, or the operator's own file of that name; raises `BadInput` with file and place."""
+    try:
+        return tomllib.loads(toml_text(name, settings))
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput(str(error), place=f"{name}.toml") from None
+
+
+def toml_text(name: str, settings: Settings) -> str:
+    """The same file as it is written, with its comments; raises `BadInput` where it cannot be read."""
     own = Path(settings.config) / f"{name}.toml" if settings.config else None
     path = own if own is not None and own.is_file() else data_folder("config") / f"{name}.toml"
     try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise BadInput(str(error), place=path.name) from None
+        return path.read_text("utf-8")
     except OSError as error:
         raise BadInput(f"cannot be read: {error.strerror}", place=str(path)) from None
 
@@ -134,5 +140,6 @@ __all__ = [
     "load_settings",
     "load_toml",
     "missing_settings",
+    "toml_text",
     "variable",
 ]

@@ -9,6 +9,7 @@ from router.community.call_reminders import remind_callers
 from router.community.debts import keep_due_dates
 from router.community.event_notices import tell_guests
 from router.community.inbox_watch import watch_inbox
+from router.community.proposals.stages import take_steps
 from router.community.reminders import remind_guests
 from router.community.seats import end_shares
 from router.goals import stop_at_goals
@@ -38,6 +39,7 @@ TASKS: tuple[Task, ...] = (
     tell_guests,
     remind_guests,
     remind_callers,
+    take_steps,
 )
 """In the order in which they run. Each reads first and writes only where there is something to do."""
 

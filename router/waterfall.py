@@ -9,18 +9,18 @@ from heapq import heappop, heappush
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.delivery import Next, Step
+from router.core.group_first import is_answer
 from router.core.model import CampaignStatus, DeliveryStatus, Reason
 from router.core.waterfall import Hop, reminders, to_withdraw, turn_ends, wait_on
 from router.hops import IDS_PER_HOP, Failed, take_next_hops
 from router.plans import lane_of
 from router.runtime import Runtime
 from router.stops import Queued, cancel_rows
-from router.store.bulk import for_update, in_numbers, numbers
-from router.store.campaigns import CampaignRow, lock_campaign
+from router.store.bulk import for_update, in_numbers, numbers, sql
+from router.store.campaigns import CampaignRow, lock_campaign, read_ask
 from router.store.engine import Store
 from router.store.running import Running, read_known_ask, read_running
 from router.store.tables import from_ms, to_ms
@@ -47,7 +47,7 @@ async def turn_of(
     if wait_on(ask, row.channel, runtime.policy.waits) is None:
         return None
     first = await connection.scalar(
-        text(
+        sql(
             "SELECT min(sent_at) FROM delivery WHERE month = :month AND member_id = :member AND campaign_id = :campaign"
             " AND channel = :channel"
         ),
@@ -56,18 +56,18 @@ async def turn_of(
     return turn_ends(ask, row.channel, runtime.policy.waits, now if first is None else from_ms(first))
 
 
-async def withdraw_hops(
+async def withdraw_asks(
     connection: AsyncConnection, member_id: int, campaign_id: int, kind: str, moves: Moves, *, now: datetime
 ) -> None:
-    """The member did something of this `kind`: cancel and refund what still waits to ask them once more.
+    """The member did something of this `kind`: cancel and refund what still waits to ask them for it.
 
-    Call it after `store.budgets.note_answers`, whose lock on the member's contact budget makes sure that a hop which is
-    being taken meanwhile is either seen here or sees the action. It waits for no other lock, so that their order is of
-    no account: a row that is locked is being sent.
+    Call it after `store.budgets.note_answers`, whose lock on the member's contact budget makes sure that a delivery
+    which is being routed, or a hop which is being taken meanwhile, is either seen here or sees the action. It waits for
+    no other lock, so that their order is of no account: a row that is locked is being sent.
     """
     rows = (
         await connection.execute(
-            text(
+            sql(
                 "SELECT d.month, d.id, d.hop, d.status, d.channel, d.costs FROM delivery d"
                 " WHERE d.month = (SELECT c.month FROM campaign c WHERE c.id = :campaign)"
                 " AND d.member_id = :member AND d.campaign_id = :campaign"
@@ -75,11 +75,14 @@ async def withdraw_hops(
             {"campaign": campaign_id, "member": member_id},
         )
     ).all()
-    useless = set(to_withdraw(kind, [Hop(row.id, row.hop, DeliveryStatus(row.status)) for row in rows]))
+    unasked = any(row.hop == 0 and row.status == DeliveryStatus.QUEUED.value for row in rows)
+    first = unasked and is_answer(kind, await read_ask(connection, campaign_id))
+    hops = [Hop(row.id, row.hop, DeliveryStatus(row.status)) for row in rows]
+    useless = set(to_withdraw(kind, hops, first=first))
     if not useless:
         return
     free = await connection.execute(
-        text(
+        sql(
             f"SELECT id FROM delivery WHERE month = :month AND id {in_numbers(connection, 'ids')}"
             f" AND status = 'queued' ORDER BY id{for_update(connection, skip_locked=True)}"
         ),
@@ -153,7 +156,7 @@ async def _find_batches(runtime: Runtime, one: Running, watch: _Watch, *, now: d
     """Note the batches that are new. What came since the last look was not sent before it."""
     async with runtime.store.read() as connection:
         rows = await connection.execute(
-            text("SELECT id, channel, first_id, last_id FROM batch WHERE campaign_id = :campaign"), {"campaign": one.id}
+            sql("SELECT id, channel, first_id, last_id FROM batch WHERE campaign_id = :campaign"), {"campaign": one.id}
         )
         for row in rows:
             if row.channel in watch.waits and row.id not in watch.known:
@@ -175,7 +178,7 @@ async def _look_through(
     async with runtime.store.read() as connection:
         silent = (
             await connection.execute(
-                text(
+                sql(
                     "SELECT d.id FROM delivery d JOIN address a ON a.id = d.address_id"
                     " LEFT JOIN suppression s ON s.address_hash = a.hash AND s.channel = a.channel"
                     " WHERE d.month = :month AND d.id BETWEEN :first AND :last"
@@ -190,7 +193,7 @@ async def _look_through(
         found = list(silent.all())
         waiting = (
             await connection.execute(
-                text(
+                sql(
                     "SELECT count(*) AS unsettled, min(sent_at) AS first_sent FROM delivery"
                     " WHERE month = :month AND id BETWEEN :first AND :last"
                     " AND (status IN ('queued', 'sending', 'unknown')"
@@ -214,7 +217,7 @@ async def _remind(runtime: Runtime, one: Running, deliveries: Sequence[int], *, 
     async def work(connection: AsyncConnection) -> int:
         await lock_campaign(connection, one.id)
         rows = await connection.execute(
-            text(
+            sql(
                 "SELECT id, member_id, channel, hop, address_id FROM delivery WHERE month = :month"
                 f" AND id {in_numbers(connection, 'ids')} ORDER BY id{for_update(connection)}"
             ),

@@ -21,7 +21,7 @@ _MOST_KEPT = 50_000
 _COLUMN_OF = {"first_name": "first_name", "last_name": "last_name", "place": "place", "deadline": "zone"}
 """Variable of a text → the column it comes from; ``attribute.NAME`` from ``attributes``."""
 
-_NOT_OF_MEMBERS = frozenset({"link", "total"})
+_NOT_OF_MEMBERS = frozenset({"link", "forward", "total"})
 """Variables that come from no column."""
 
 
@@ -67,8 +67,9 @@ class Weights:
         if units is None:
             person = read_person(profile, "", "", False, self._telling, self.columns)
             rendered = self._renderer.render(
-                person, channel, self._runtime.specs[channel], link=self._link, unsubscribe_url="", variant=variant
-            )
+                person, channel, self._runtime.specs[channel], link=self._link, unsubscribe_url="", variant=variant,
+                forward=self._link,
+            )  # fmt: skip
             units = count_segments(rendered.text).segments
             if len(self._known) >= _MOST_KEPT:
                 self._known.clear()

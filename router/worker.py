@@ -13,6 +13,7 @@ from datetime import datetime
 
 from sqlalchemy import text
 
+from router.community.group_chats.showing import show_tallies, stop_showing
 from router.competing import next_route
 from router.core.channel import Listening
 from router.core.errors import Unavailable
@@ -76,10 +77,10 @@ class Worker:
         self._tasks: list[asyncio.Task[None]] = []
         self._guard = Guard(runtime)
         self._pools = pools_of(runtime)
+        self._writers = Writers(runtime)
         self._dispatchers = self._make_dispatchers()
 
     def _make_dispatchers(self) -> list[Dispatcher]:
-        writers = Writers(self._runtime)
         made = []
         for pool in self._pools:
             limited = any(sender.rules.rate for sender in pool.senders)
@@ -90,7 +91,13 @@ class Worker:
                 owner = f"{self.owner}-{pool.name}-{name}"
                 made.append(
                     Dispatcher(
-                        self._runtime, writers, self._guard, pool, owner=owner[:64], requests=requests, lanes=lanes
+                        self._runtime,
+                        self._writers,
+                        self._guard,
+                        pool,
+                        owner=owner[:64],
+                        requests=requests,
+                        lanes=lanes,
                     )
                 )
         return made
@@ -99,7 +106,7 @@ class Worker:
         """Run every loop until `stop`."""
         loops: list[Callable[[], Awaitable[None]]] = [self._schedule, self._sweep, self._heed, self._tend]
         loops += [self._route] * ROUTES_AT_ONCE[self._runtime.store.dialect]
-        loops.append(self._tell)
+        loops += [self._tell, self._show]
         loops += [dispatcher.run for dispatcher in self._dispatchers]
         self._tasks = [asyncio.ensure_future(loop()) for loop in loops]
         try:
@@ -208,6 +215,17 @@ class Worker:
         await self._repeat(once, None, pause=TEND)
         with contextlib.suppress(Unavailable):
             await stop_posting(self._runtime, owner)
+
+    async def _show(self) -> None:
+        """Bring the tallies under posts in groups up to date."""
+        owner = f"{self.owner}-show"
+
+        async def once() -> bool:
+            return await show_tallies(self._runtime, owner, now=self._runtime.clock(), writers=self._writers)
+
+        await self._repeat(once, None, pause=TEND)
+        with contextlib.suppress(Unavailable):
+            await stop_showing(self._runtime, owner)
 
     async def _heed(self) -> None:
         """Learn how other processes' senders do, and move weight between those of a pool."""

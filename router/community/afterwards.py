@@ -125,13 +125,14 @@ async def afterwards(runtime: Runtime, campaign_id: int, *, by: str = "place", n
         ),
         call_list=groups,
         invite_next=invited.groups,
-        report_back=_owed(row, acted, due_at, reported_at, now),
+        report_back=owed_of(row, acted, due_at, reported_at, now),
     )
 
 
-def _owed(
+def owed_of(
     row: CampaignRow, acted: int, due_at: datetime | None, reported_at: datetime | None, now: datetime
 ) -> ReportOwed:
+    """What those who acted on a campaign are owed: `acted` of them, due and reported at these moments."""
     if not acted or row.kind is not AskKind.ASK:
         return ReportOwed(state="nobody acted", due_at=None, how="")
     if reported_at is not None:
@@ -199,8 +200,11 @@ class _Script:
         person = Member(
             id=one.member_id, first_name=one.first_name, last_name=one.last_name, locale=one.locale, place=one.group
         )
-        # A caller reads it out, so the link is the public one and not the member's own.
-        said = self._renderer.render(person, self._channel, self._spec, link=self._link, unsubscribe_url="").text
+        # A caller reads it out, so the links are the public one and not the member's own.
+        link = self._link
+        said = self._renderer.render(
+            person, self._channel, self._spec, link=link, unsubscribe_url="", forward=link
+        ).text
         return "\n".join(part for part in (self._script, said.strip()) if part)
 
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.answering import answer_back
@@ -17,17 +16,19 @@ from router.community import (
     giving_answers,
     joining_answers,
     ladder_answers,
+    sharing_answers,
     why_answers,
 )
 from router.community.inbox import keep_for_people
+from router.community.proposals import proposal_answers, report_answers
 from router.community.turn import Answer, Asked, Dialog, Handler, Turn, write_dialog
 from router.core.ask import Ask
 from router.core.channel import Inbound
 from router.core.model import CampaignStatus
-from router.deeds import act_on
+from router.deeds import Deed, keep_deed
 from router.owners import Owner
 from router.runtime import Runtime
-from router.store.bulk import in_numbers, numbers
+from router.store.bulk import in_numbers, numbers, sql
 from router.store.engine import is_passing
 from router.store.running import read_known_ask
 from router.store.tables import from_ms
@@ -38,10 +39,13 @@ log = logging.getLogger(__name__)
 HANDLERS: tuple[Handler, ...] = (
     joining_answers.answer,
     why_answers.answer,
+    proposal_answers.answer,
     event_answers.answer,
     call_answers.answer,
     giving_answers.answer,
+    sharing_answers.answer,
     ladder_answers.answer,
+    report_answers.answer,
 )
 """In the order in which they are asked; the first that answers has it."""
 
@@ -77,8 +81,9 @@ async def find_asked(
         values = {"members": numbers(connection, members), "months": numbers(connection, months), "channel": channel}
     row = (
         await connection.execute(
-            text(
-                "SELECT d.month, d.id AS delivery, d.member_id, c.id, c.text_version, c.status, c.expires_at"
+            sql(
+                "SELECT d.month, d.id AS delivery, d.member_id, d.address_id, c.id, c.text_version, c.status,"
+                " c.expires_at"
                 f" FROM delivery d JOIN campaign c ON c.id = d.campaign_id WHERE {where} ORDER BY d.id DESC LIMIT 1"
             ),
             values,
@@ -94,6 +99,7 @@ async def find_asked(
         month=row.month,
         delivery_id=row.delivery,
         member_id=row.member_id,
+        address_id=row.address_id,
     )
 
 
@@ -136,24 +142,41 @@ async def follow_rules(turn: Turn) -> bool:
     for handler in HANDLERS:
         answer = await handler(turn)
         if answer is not None:
-            await _give(turn, answer)
+            await give_answer(turn, answer)
             return True
     if turn.event.button or (turn.intent.kind in ANSWERS and turn.intent.certain):
-        await act_on(
-            turn.runtime, turn.connection, turn.channel, turn.owners, turn.ids, turn.intent.kind, turn.event,
-            turn.moves, turn.now,
-        )  # fmt: skip
+        await _keep_action(turn)
         return True
     return False
 
 
-async def _give(turn: Turn, answer: Answer) -> None:
+async def _keep_action(turn: Turn) -> None:
+    """What they answered is an action on the ask; the same button pressed twice is one."""
+    asked, event, kind = turn.asked, turn.event, turn.intent.kind
+    if event.delivery is None:
+        deed = Deed(
+            turn.owner.member_id, asked.campaign_id if asked else 0, kind, "keyword", event.event_id[:200], event.at,
+            turn.channel, turn.owner.address_id,
+        )  # fmt: skip
+    elif asked is not None:
+        deed = Deed(
+            asked.member_id, asked.campaign_id, kind, "button", f"{asked.campaign_id}:{asked.member_id}:{kind}",
+            event.at, turn.channel, asked.address_id,
+        )  # fmt: skip
+    else:
+        return  # a message that went to somebody else is answered by nobody
+    await keep_deed(turn.connection, next(turn.ids), deed, turn.moves, now=turn.now)
+
+
+async def give_answer(turn: Turn, answer: Answer) -> None:
+    """Write back what a handler says, and keep where the conversation stands."""
     if answer.next is not None or answer.told is not None:
         stands = answer.next or turn.dialog
         told = turn.dialog.told if answer.told is None else answer.told
         kept = Dialog(
             step=stands.step, campaign_id=stands.campaign_id, event_id=stands.event_id, detail=stands.detail, told=told
         )
-        await write_dialog(turn.connection, turn.owner.member_id, kept, until=turn.now + answer.lasts)
+        if kept.step or kept != turn.dialog:
+            await write_dialog(turn.connection, turn.owner.member_id, kept, until=turn.now + answer.lasts)
     if answer.words and not turn.event.group:
         await answer_back(turn.connection, turn.channel, turn.owner, turn.ids, answer.words, turn.moves, turn.now)

@@ -7,14 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.community.inbox import CLAIMED, OPEN
 from router.community.suggestions import Suggestion, suggest
 from router.core.errors import BadInput, NotFound
 from router.runtime import Runtime
-from router.store.bulk import in_numbers, numbers
+from router.store.bulk import in_numbers, numbers, sql
 from router.store.campaigns import read_ask
 from router.store.tables import from_ms
 
@@ -120,7 +119,7 @@ async def list_threads(
     async with runtime.store.read() as connection:
         rows = (
             await connection.execute(
-                text(
+                sql(
                     f"SELECT {_COLUMNS}, {order} AS place FROM {_FROM}"
                     f" WHERE {' AND '.join(where)} ORDER BY place, t.member_id LIMIT :limit"
                 ),
@@ -140,7 +139,7 @@ async def read_thread(runtime: Runtime, member_id: int) -> OneThread:
     async with runtime.store.read() as connection:
         row = (
             await connection.execute(
-                text(f"SELECT {_COLUMNS} FROM {_FROM} WHERE t.member_id = :id AND m.erased_at IS NULL"),
+                sql(f"SELECT {_COLUMNS} FROM {_FROM} WHERE t.member_id = :id AND m.erased_at IS NULL"),
                 {"id": member_id},
             )
         ).one_or_none()
@@ -200,7 +199,7 @@ def _view(runtime: Runtime, row: Any) -> ThreadView:
 async def _theirs(connection: AsyncConnection, member_id: int) -> list[Said]:
     """What they wrote, from any of their addresses; what a household wrote is in the book of its first member."""
     rows = await connection.execute(
-        text(
+        sql(
             "SELECT i.at, i.channel, i.text, i.intent FROM inbound i WHERE i.member_id IN"
             " (SELECT b.member_id FROM address a JOIN address b ON b.hash = a.hash WHERE a.member_id = :id)"
             " AND i.sender_hash IN (SELECT hash FROM address WHERE member_id = :id)"
@@ -217,7 +216,7 @@ async def _theirs(connection: AsyncConnection, member_id: int) -> list[Said]:
 async def _ours(connection: AsyncConnection, member_id: int) -> list[Said]:
     """What we wrote to them in conversation, whether a person did or the router."""
     rows = await connection.execute(
-        text(
+        sql(
             'SELECT r.asked_at, r.text, r."by", d.channel, d.status FROM delivery d'
             " JOIN reply_text r ON r.month = d.month AND r.delivery_id = d.id"
             f" WHERE d.member_id = :id AND d.month {in_numbers(connection, 'months')}"
@@ -234,7 +233,7 @@ async def _ours(connection: AsyncConnection, member_id: int) -> list[Said]:
 async def _months(connection: AsyncConnection) -> Sequence[int]:
     """The latest months in which anything was sent: part of every delivery's key."""
     rows = await connection.execute(
-        text("SELECT DISTINCT month FROM campaign ORDER BY month DESC LIMIT :most"), {"most": _MONTHS}
+        sql("SELECT DISTINCT month FROM campaign ORDER BY month DESC LIMIT :most"), {"most": _MONTHS}
     )
     return rows.scalars().all()
 
@@ -242,7 +241,7 @@ async def _months(connection: AsyncConnection) -> Sequence[int]:
 async def _last_ask(connection: AsyncConnection, member_id: int, locale: str) -> LastAsk | None:
     row = (
         await connection.execute(
-            text(
+            sql(
                 "SELECT c.id, c.title, c.text_version, d.channel, d.status, d.variant FROM delivery d"
                 " JOIN campaign c ON c.id = d.campaign_id"
                 f" WHERE d.member_id = :id AND d.month {in_numbers(connection, 'months')} AND c.kind <> 'reply'"

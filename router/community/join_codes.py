@@ -77,6 +77,8 @@ class Code:
     tags: tuple[str, ...] = ()
     first_step: str = ""
     closed: bool = False
+    passed_by: int = 0
+    """In place of a code: the member whose link brought them (`community.forwarding`); 0 for none."""
 
 
 async def create_code(runtime: Runtime, body: JoinCodeIn, *, by: str, now: datetime) -> JoinCodeView:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.answering import answer_back
@@ -18,6 +17,7 @@ from router.core.model import ConsentState
 from router.core.phrases import say
 from router.owners import Owner, is_silenced, owners_of
 from router.runtime import Runtime
+from router.store.bulk import sql
 from router.store.tallies import Moves
 
 JOIN = "join"
@@ -72,7 +72,7 @@ async def _who_was_asked(connection: AsyncConnection, owners: Sequence[Owner], c
     """Of a household the one whom a form named."""
     for owner in owners:
         waits = await connection.scalar(
-            text("SELECT 1 FROM joined WHERE member_id = :member AND channel = :channel AND welcomed_at IS NULL"),
+            sql("SELECT 1 FROM joined WHERE member_id = :member AND channel = :channel AND welcomed_at IS NULL"),
             {"member": owner.member_id, "channel": channel},
         )
         if waits:
@@ -185,7 +185,7 @@ async def _let_in(
         owner, entered = found
         owners = await owners_of(connection, hash_, channel)
         await connection.execute(
-            text("UPDATE inbound SET member_id = :member WHERE id = :id"), {"member": owner.member_id, "id": inbound_id}
+            sql("UPDATE inbound SET member_id = :member WHERE id = :id"), {"member": owner.member_id, "id": inbound_id}
         )
     owner = owners[0]
     said, welcome = "joining.unknown", False

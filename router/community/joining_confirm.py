@@ -86,4 +86,6 @@ async def confirmable(connection: AsyncConnection, address_id: int) -> tuple[Own
 
 def source_of(code: Code | None) -> str:
     """Where the consent of a form comes from, as its evidence names it."""
+    if code is not None and code.passed_by:
+        return "passed on, join form"
     return f"join form {code.code}" if code is not None and code.code else "join form"

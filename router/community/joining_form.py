@@ -15,6 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.answering import IDS_PER_MESSAGE, Saying, To, tell
+from router.community.forwarding import note_brought
 from router.community.join_codes import Code
 from router.community.joining_confirm import confirmable, source_of
 from router.community.joining_links import confirm_link
@@ -155,6 +156,10 @@ async def _enter(
             text("UPDATE member SET joined_by = :campaign WHERE id = :id"),
             {"campaign": code.campaign_id, "id": person.id},
         )
+        if code.passed_by:
+            await note_brought(
+                connection, campaign_id=code.campaign_id, member_id=code.passed_by, brought_id=person.id, now=now
+            )
 
 
 async def _is_known(connection: AsyncConnection, hash_: str) -> bool:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Row, select, text, update
+from sqlalchemy import Row, select, update
 
 from router.answering import Saying, tell, where_to_write
 from router.community.event_talk import names_of
 from router.community.turn import Answer, Turn, member_of
 from router.core.event_replies import Telling, leaves_chat, read_telling
 from router.core.phrases import say
+from router.store.bulk import sql
 from router.store.tables import event, rsvp, to_ms
 
 AN_HOUR = 10
@@ -85,7 +86,7 @@ async def _where_host(turn: Turn) -> Row[Any] | None:
 async def _passed_on(turn: Turn) -> int:
     """How many such messages they wrote within the last hour, this one included."""
     count = await turn.connection.scalar(
-        text(
+        sql(
             "SELECT count(*) FROM inbound WHERE member_id = :member AND at > :since AND lower(trim(text)) LIKE 'tell %'"
         ),
         {"member": turn.owner.member_id, "since": to_ms(turn.now - timedelta(hours=1))},

@@ -120,29 +120,14 @@ async def write_report_back(
     number, audit = await runtime.store.take_ids(2)
 
     async def keep(connection: AsyncConnection, sent_as: int) -> None:
-        await lock_existing(connection, campaign_id)
-        if sent_as:
-            await _refuse_a_second(connection, campaign_id)
-        await connection.execute(
-            insert(report_back).values(
-                id=number,
-                campaign_id=campaign_id,
-                kind=body.kind,
-                text=body.text,
-                media=body.media,
-                sent_as=sent_as,
-                by=by,
-                at=now,
-            )
-        )
-        await keep_audit(connection, audit, campaign_id, "report_back", by, now, kind=body.kind)
+        await keep_report(connection, number, audit, campaign_id, body, sent_as, by=by, now=now)
         if not sent_as:
             await reckon_again(runtime, connection, campaign_id, now=now)
 
     if body.kind == "progress":
         await runtime.store.transact(lambda connection: keep(connection, 0))
         return await view_report_back(runtime, number)
-    saved = await save_campaign(runtime, _ask_of(body, about), by=by, now=now, along=keep)
+    saved = await save_campaign(runtime, ask_of_report(body, campaign_id, about.title), by=by, now=now, along=keep)
     missing = ""
     try:
         await approve_campaign(runtime, saved.id, by=by, now=now)
@@ -152,6 +137,37 @@ async def write_report_back(
         await launch_campaign(runtime, saved.id, by=by, now=now)
     view = await view_report_back(runtime, number)
     return view.model_copy(update={"missing": missing})
+
+
+async def keep_report(
+    connection: AsyncConnection,
+    number: int,
+    audit: int,
+    campaign_id: int,
+    body: ReportBackIn,
+    sent_as: int,
+    *,
+    by: str,
+    now: datetime,
+) -> None:
+    """The row of a report-back, carried by campaign `sent_as` (0 for a progress note). Raises `NotAllowed` for a
+    second result."""
+    await lock_existing(connection, campaign_id)
+    if sent_as:
+        await _refuse_a_second(connection, campaign_id)
+    await connection.execute(
+        insert(report_back).values(
+            id=number,
+            campaign_id=campaign_id,
+            kind=body.kind,
+            text=body.text,
+            media=body.media,
+            sent_as=sent_as,
+            by=by,
+            at=now,
+        )
+    )
+    await keep_audit(connection, audit, campaign_id, "report_back", by, now, kind=body.kind)
 
 
 async def view_report_back(runtime: Runtime, number: int) -> ReportBackView:
@@ -232,13 +248,14 @@ async def _refuse_a_second(connection: AsyncConnection, campaign_id: int) -> Non
         )
 
 
-def _ask_of(body: ReportBackIn, about: _About) -> Ask:
+def ask_of_report(body: ReportBackIn, campaign_id: int, title: str) -> Ask:
+    """What a result goes out as: to those who acted on that campaign."""
     texts = {body.locale: body.text, **body.texts}
     is_link = bool(body.media and not body.alt)
     return Ask(
-        title=about.title,
+        title=title,
         kind=AskKind.REPORT_BACK,
-        about=about.id,
+        about=campaign_id,
         texts={locale: {"default": Words(text=_linked(words, is_link))} for locale, words in texts.items()},
         default_locale=body.locale,
         link=body.media if is_link else "",

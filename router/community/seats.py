@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, insert, select, update
+from sqlalchemy import BindParameter, ColumnElement, Row, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.seating import Party, Room, Seat, decide_seat, who_moves_up
@@ -78,8 +78,7 @@ class Freed:
 
 async def lock_event(connection: AsyncConnection, event_id: int) -> Row[Any] | None:
     """An event's row, held until the transaction ends; None where there is none. Moments are aware datetimes."""
-    found = await connection.execute(select(event).where(event.c.id == event_id).with_for_update(key_share=True))
-    return found.one_or_none()
+    return (await connection.execute(_LOCK_EVENT, {"the_event": event_id})).one_or_none()
 
 
 async def take_seat(
@@ -111,17 +110,15 @@ async def take_seat(
     # Where they do not fit, whoever else waits makes no difference.
     line = await _line(connection, row) if row.waiting and seats <= room.left(party.side) else []
     status = decide_seat(room, line, party)
-    number = await _next_number(connection, event_id)
     values = {
-        "status": status.value, "seats": seats, "side": party.side, "number": number, "channel": channel,
-        "address_id": address_id, "asked_by": asked_by, "masked": True, "reminded": 0, "news": "", "changed_at": now,
+        "status": status.value, "seats": seats, "side": party.side, "channel": channel, "address_id": address_id,
+        "asked_by": asked_by, "masked": True, "reminded": 0, "news": "", "changed_at": now,
     }  # fmt: skip
     if mine is None:
-        await connection.execute(insert(rsvp).values(event_id=event_id, member_id=member_id, at=now, **values))
-    else:
-        await connection.execute(update(rsvp).where(is_rsvp(event_id, member_id)).values(**values))
-    counter = event.c.taken if status is Seat.CONFIRMED else event.c.waiting
-    await connection.execute(update(event).where(event.c.id == event_id).values({counter: counter + seats}))
+        values |= {"event_id": event_id, "member_id": member_id, "at": now}
+    key = {"the_event": event_id, "the_member": member_id}
+    number = (await connection.execute(_COME if mine is None else _COME_AGAIN, {**values, **key})).scalar_one()
+    await connection.execute(_COUNT[status], {"the_event": event_id, "more": seats})
     return Taken(status=SeatStatus(status.value), stands=status.value, seats=seats, number=number, event=row)
 
 
@@ -225,12 +222,37 @@ def is_rsvp(event_id: int, member_id: int) -> ColumnElement[bool]:
 
 async def rsvp_of(connection: AsyncConnection, event_id: int, member_id: int) -> Row[Any] | None:
     """What a member said about an event, and where they stand; None where they said nothing."""
-    return (await connection.execute(select(rsvp).where(is_rsvp(event_id, member_id)))).one_or_none()
+    return (await connection.execute(_RSVP, {"the_event": event_id, "the_member": member_id})).one_or_none()
 
 
-async def _next_number(connection: AsyncConnection, event_id: int) -> int:
-    last = await connection.scalar(select(func.max(rsvp.c.number)).where(rsvp.c.event_id == event_id))
-    return int(last or 0) + 1
+# Statements are built once: SQLAlchemy takes longer over that than the database over running them.
+_THE_EVENT: BindParameter[int] = bindparam("the_event")
+_THE_MEMBER: BindParameter[int] = bindparam("the_member")
+_LOCK_EVENT = select(event).where(event.c.id == _THE_EVENT).with_for_update(key_share=True)
+_RSVP = select(rsvp).where(rsvp.c.event_id == _THE_EVENT, rsvp.c.member_id == _THE_MEMBER)
+_there = rsvp.alias()
+_NUMBER = (
+    select(func.coalesce(func.max(_there.c.number), 0) + 1).where(_there.c.event_id == _THE_EVENT).scalar_subquery()
+)
+"""The number of the next guest of an event whose row is locked."""
+_STANDS = (
+    "status", "seats", "side", "channel", "address_id", "asked_by", "masked", "reminded", "news", "changed_at",
+)  # fmt: skip
+_COME = (
+    insert(rsvp)
+    .values({name: bindparam(name) for name in (*_STANDS, "event_id", "member_id", "at")} | {"number": _NUMBER})
+    .returning(rsvp.c.number)
+)
+_COME_AGAIN = (
+    update(rsvp)
+    .where(rsvp.c.event_id == _THE_EVENT, rsvp.c.member_id == _THE_MEMBER)
+    .values({name: bindparam(name) for name in _STANDS} | {"number": _NUMBER})
+    .returning(rsvp.c.number)
+)
+_COUNT = {
+    status: update(event).where(event.c.id == _THE_EVENT).values({counter: counter + bindparam("more")})
+    for status, counter in ((Seat.CONFIRMED, event.c.taken), (Seat.WAITING, event.c.waiting))
+}
 
 
 async def _room(connection: AsyncConnection, row: Row[Any], now: datetime) -> Room:

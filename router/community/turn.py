@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import bindparam, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.address import address_hash
@@ -18,6 +19,7 @@ from router.core.model import CampaignStatus
 from router.core.phrases import say
 from router.owners import Owner
 from router.runtime import Runtime
+from router.store.bulk import is_sqlite, sql
 from router.store.tables import dialog, from_ms, to_ms
 from router.store.tallies import Moves
 
@@ -37,6 +39,8 @@ class Asked:
     delivery_id: int
     member_id: int
     """Who was asked."""
+    address_id: int | None
+    """Where."""
 
     def is_over(self, now: datetime) -> bool:
         """Whether its time is past, or it was withdrawn: an answer comes too late."""
@@ -126,9 +130,12 @@ Handler = Callable[[Turn], Awaitable[Answer | None]]
 """``async def handler(turn) -> Answer | None``: None where the message is not its business."""
 
 
+_DIALOG = select(dialog).where(dialog.c.member_id == bindparam("member"))
+
+
 async def read_dialog(connection: AsyncConnection, member_id: int, *, now: datetime) -> Dialog:
     """Where the conversation with a member stands now."""
-    row = (await connection.execute(select(dialog).where(dialog.c.member_id == member_id))).one_or_none()
+    row = (await connection.execute(_DIALOG, {"member": member_id})).one_or_none()
     if row is None:
         return Dialog()
     if row.until <= now:
@@ -143,11 +150,9 @@ async def write_dialog(connection: AsyncConnection, member_id: int, stands: Dial
         "detail": dict(stands.detail), "told": dict(stands.told), "until": until,
     }  # fmt: skip
     # Two processes may hear from the same person at once: whoever comes second finds the row.
-    await connection.execute(
-        text("INSERT INTO dialog (member_id, step, until) VALUES (:member, '', 0) ON CONFLICT DO NOTHING"),
-        {"member": member_id},
-    )
-    await connection.execute(dialog.update().where(dialog.c.member_id == member_id).values(**values))
+    insert = sqlite.insert if is_sqlite(connection) else postgresql.insert
+    written = insert(dialog).values(member_id=member_id, **values)
+    await connection.execute(written.on_conflict_do_update(index_elements=["member_id"], set_=values))
 
 
 async def ask_somebody(
@@ -170,7 +175,7 @@ async def member_of(connection: AsyncConnection, member_id: int) -> Any:
     """The row of a member with what conversations need: names, place, zone, language."""
     return (
         await connection.execute(
-            text(
+            sql(
                 "SELECT id, first_name, last_name, locale, zone, country, postcode, place, erased_at FROM member"
                 " WHERE id = :id"
             ),

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.answering import IDS_PER_MESSAGE, Saying, To, tell
+from router.community.forwarding import note_joined
 from router.community.join_codes import Code, read_code
 from router.community.rungs import next_step_words
 from router.core.phrases import say
@@ -33,7 +34,10 @@ async def mark_welcomed(connection: AsyncConnection, member_id: int, channel: st
         ),
         {"member": member_id, "channel": channel, "code": code, "now": to_ms(now)},
     )
-    return found.scalar() is not None
+    fresh = found.scalar() is not None
+    if fresh:
+        await note_joined(connection, member_id, now=now)
+    return fresh
 
 
 async def code_of(connection: AsyncConnection, member_id: int, channel: str) -> Code | None:

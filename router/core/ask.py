@@ -157,7 +157,8 @@ class Ask(BaseModel):
     """Only these channels; all that are set up where it is empty."""
     audience: Filter = Everyone()
     groups: Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], Field(max_length=100)] = []
-    """Also post it in the chats of groups with any of these tags; ``all`` for every group."""
+    """Also post it in the chats of groups with any of these tags; ``group:42`` is one by its number, ``all`` every one.
+    Their members hear of it there first (`core.group_first`)."""
     priority: Annotated[int, Field(ge=-10, le=10)] = 0
     """Of asks that compete for somebody's attention the higher one goes first. Lifts no cap."""
     purpose: Annotated[Purpose, Field(strict=False)] = Purpose.GENERAL

@@ -123,6 +123,13 @@ class HasChannel(_Filter):
     channel: ShortText
 
 
+class InGroup(_Filter):
+    """Members of whom we know that they are in the chat of this group, by its number."""
+
+    op: Literal["in_group"]
+    group: Number
+
+
 class Acted(_Filter):
     """Members with an action on this campaign, of this kind where `kind` is given, else of any but ``click``."""
 
@@ -161,6 +168,7 @@ Filter = Annotated[
     | Joined
     | InPlace
     | HasChannel
+    | InGroup
     | Acted
     | Received
     | Members,

@@ -77,7 +77,7 @@ SHORTENERS: Final = frozenset(
 LONGEST_LINK = "https://" + "x" * 80
 """Stands for a personal link where the caller does not say how long ours are."""
 
-_LINKED = {"link": "x", "deadline": "x", "total": "x"}
+_LINKED = {"link": "x", "forward": "x", "deadline": "x", "total": "x"}
 """Variables that no member fills."""
 
 _CONTROLS_BUT_LAYOUT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
@@ -226,6 +226,8 @@ def _read(ask: Ask, source: str, place: str, *, is_subject: bool = False) -> tup
     used = variables(pieces)
     if "link" in used and not ask.link:
         problems.append(BadInput("uses {{ link }}, but the ask has no link; set link", place=place))
+    if "forward" in used and ask.kind.is_service:
+        problems.append(BadInput("uses {{ forward }}, but only an ask is passed on; take it out", place=place))
     if "deadline" in used and ask.deadline is None:
         problems.append(BadInput("uses {{ deadline }}, but the ask has no deadline; set deadline", place=place))
     if "total" in used and ask.goal is None:
@@ -253,11 +255,14 @@ def _of_size(
 ) -> Iterator[BadInput]:
     """Whether the text at `place` is empty for somebody, or too long for somebody on one of the channels."""
     settled = merged(pieces, constants_of(ask, organization))
-    if not fill(settled, {**_LINKED, "link": link}).strip():
+    if not fill(settled, {**_LINKED, "link": link, "forward": link}).strip():
         yield BadInput(
             "is empty, at least for members of whom we know nothing; add words of its own", place=f"{place}.text"
         )
-    lengths = {"link": len(link), "deadline": longest_deadline(locale), "total": LONGEST_SUM}
+    # A link to pass on is as long as the member's own (`core.forward_links`).
+    lengths = {
+        "link": len(link), "forward": len(link), "deadline": longest_deadline(locale), "total": LONGEST_SUM,
+    }  # fmt: skip
     for spec in reached:
         pieces_there = with_sender(settled, organization) if spec.counts_segments else settled
         size = longest(pieces_there, lengths)

@@ -173,16 +173,28 @@ class Renderer:
         """How far the ask's goal is, for ``{{ total }}``: brought up to date by whoever sends."""
 
     def render(
-        self, member: Member, channel: str, spec: ChannelSpec, *, link: str, unsubscribe_url: str, variant: int = 0
+        self,
+        member: Member,
+        channel: str,
+        spec: ChannelSpec,
+        *,
+        link: str,
+        unsubscribe_url: str,
+        variant: int = 0,
+        forward: str = "",
     ) -> Rendered:
-        """The message for one member. Raises `BadInput` only for an ask that `check_ask` would have refused."""
+        """The message for one member; `link` and `forward` are their own links, to follow and to pass on.
+
+        Raises `BadInput` only for an ask that `check_ask` would have refused.
+        """
         ready = self._ready.get((member.locale, channel, variant)) or self._get_ready(
             member.locale, channel, spec, variant
         )
-        text = self._fill(ready.text, member, link, ready.locale)
-        subject = self._fill(ready.subject, member, link, ready.locale) if ready.subject else ""
+        links = link, forward
+        text = self._fill(ready.text, member, links, ready.locale)
+        subject = self._fill(ready.subject, member, links, ready.locale) if ready.subject else ""
         if ready.email is None:
-            template = self._template(ready, member, link) if ready.template else None
+            template = self._template(ready, member, links) if ready.template else None
             return Rendered(text, subject, "", ready.locale, ready.is_default_locale, template)
         part = {"subject": str(escape(subject)), "body": to_html(text), "unsubscribe_url": str(escape(unsubscribe_url))}
         html = "".join([part[p] if index % 2 else p for index, p in enumerate(ready.email.html)])
@@ -199,42 +211,52 @@ class Renderer:
     @property
     def shows_total(self) -> bool:
         """Whether any of the ask's texts says how far its goal is."""
-        return self._ask.goal is not None and any(
-            "total" in variables(read_template(source, place)[0])
+        return self._ask.goal is not None and self._shows("total")
+
+    @property
+    def shows_forward(self) -> bool:
+        """Whether any of the ask's texts holds a link to pass on."""
+        return self._shows("forward")
+
+    def _shows(self, variable: str) -> bool:
+        return any(
+            variable in variables(read_template(source, place)[0])
             for place, _, _, words in self._ask.every_text()
             for source in (words.text, words.subject, *words.variables.values())
         )
 
     def variables(self, locale: str, channel: str, spec: ChannelSpec, variant: int = 0) -> frozenset[str]:
-        """What the text for members of this locale takes from the member (``link`` is everybody's own, too)."""
+        """What the text for members of this locale takes from the member (their links are everybody's own, too)."""
         ready = self._ready.get((locale, channel, variant)) or self._get_ready(locale, channel, spec, variant)
         return frozenset(piece.variable for piece in ready.text if not isinstance(piece, str))
 
-    def _template(self, ready: _Ready, member: Member, link: str) -> Template:
-        values = {name: self._fill(pieces, member, link, ready.locale) for name, pieces in ready.variables}
+    def _template(self, ready: _Ready, member: Member, links: tuple[str, str]) -> Template:
+        values = {name: self._fill(pieces, member, links, ready.locale) for name, pieces in ready.variables}
         return Template(id=ready.template, variables=values)
 
     def has_words(self, locale: str, channel: str) -> bool:
         """Whether there is a text for members of this locale on this channel."""
         return self._ask.words(self._closest(locale), channel) is not None
 
-    def _fill(self, pieces: tuple[Piece, ...], member: Member, link: str, locale: str) -> str:
+    def _fill(self, pieces: tuple[Piece, ...], member: Member, links: tuple[str, str], locale: str) -> str:
         shown = []
         for piece in pieces:
             if isinstance(piece, str):
                 shown.append(piece)
             else:
-                value = self._value(piece.variable, member, link, locale)
+                value = self._value(piece.variable, member, links, locale)
                 shown.append(piece.apply(value) if piece.filters else value)
         return "".join(shown)
 
-    def _value(self, variable: str, member: Member, link: str, locale: str) -> str:
+    def _value(self, variable: str, member: Member, links: tuple[str, str], locale: str) -> str:
         if variable == "first_name":
             if member.is_group:  # a chat is greeted like somebody whose name we do not know
                 return ""
             return clean_name(member.first_name, MEMBER_LENGTHS["first_name"])
         if variable == "link":
-            return link
+            return links[0]
+        if variable == "forward":
+            return links[1]
         if variable == "last_name":
             return clean_name(member.last_name, MEMBER_LENGTHS["last_name"])
         if variable == "place":

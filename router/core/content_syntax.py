@@ -26,7 +26,7 @@ MEMBER_LENGTHS: Final[Mapping[str, int]] = {"first_name": 40, "last_name": 40, "
 ATTRIBUTE = "attribute"
 ATTRIBUTE_LENGTH = 100
 """The most characters of a free attribute that a message shows."""
-VARIABLES: Final = (*MEMBER_LENGTHS, "organization", "title", "link", "deadline", "total")
+VARIABLES: Final = (*MEMBER_LENGTHS, "organization", "title", "link", "forward", "deadline", "total")
 REPORTED: Final = tuple(LENGTHS)
 """Variables of a member's own part (`core.own_part`): for report-backs only."""
 OFFERED = f"offered are {', '.join(VARIABLES)} and {ATTRIBUTE}.NAME"

@@ -22,6 +22,12 @@ def day_and_time(at: datetime, zone: str, locale: str) -> str:
     return f"{day} {time_of_day(at, zone, locale)}".translate(_PLAIN_SPACES)
 
 
+def day_of(at: datetime, zone: str, locale: str) -> str:
+    """``3 Dec 2026`` by the clock of a place; UTC's where that is not known."""
+    local = at.astimezone(known_zone(zone) or UTC)
+    return str(format_skeleton("yMMMd", local, locale=_locale(locale))).translate(_PLAIN_SPACES)
+
+
 def time_of_day(at: datetime, zone: str, locale: str) -> str:
     """``19:00`` by the clock of the place where an event is."""
     info = known_zone(zone) or UTC

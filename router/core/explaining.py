@@ -67,6 +67,7 @@ _WAITS: Mapping[Wait, str] = {
     Wait.LOCAL_START: "the hour at which the ask begins on the member's own clock",
     Wait.QUIET_HOURS: "the end of quiet hours",
     Wait.BUDGET: "room in the contact budget",
+    Wait.GROUP: "an answer in a group that the member is in, which was asked first",
 }
 
 _ATTEMPTS: Mapping[str, str] = {

@@ -44,12 +44,12 @@ def read_amount(value: str, currency: str) -> tuple[int, str] | None:
     return (amount, sign) if 0 < amount <= LARGEST_GIFT else None
 
 
-def with_ref(link: str, ref: str) -> str:
-    """A donation page's address that also says who was sent there: ``ref=`` comes last in its query."""
+def with_ref(link: str, ref: str, name: str = "ref") -> str:
+    """A page's address that also says who was sent there, or through whom: ``ref=`` comes last in its query."""
     address, mark, fragment = link.partition("#")
     page, _, query = address.partition("?")
     joint = "&" if query and not query.endswith("&") else ""
-    return f"{page}?{query}{joint}ref={ref}{mark}{fragment}"
+    return f"{page}?{query}{joint}{name}={ref}{mark}{fragment}"
 
 
 def say_number(number: int, locale: str) -> str:

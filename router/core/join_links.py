@@ -5,7 +5,7 @@ of which Telegram takes at most 64 after ``?start=`` (core.telegram.org/bots/fea
 its own sum, so that no token of one kind passes as the other.
 
 Whoever has a member's token may let an address of their own be written to in that member's name; whoever has an
-address's token confirms that it is theirs. So each goes to its owner only.
+address's token confirms that it is theirs, or proposes and seconds (``/propose/…``). So each goes to its owner only.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ _SUM = 12
 _MOST_SECONDS = 2**32 - 1
 _MEMBER = b"outreach.join"
 _ADDRESS = b"outreach.confirm"
+_IDEAS = b"outreach.ideas"
 
 
 def join_token(key: bytes, member_id: int, expires: datetime) -> str:
@@ -41,6 +42,16 @@ def confirm_token(key: bytes, address_id: int, expires: datetime) -> str:
 def read_confirm_token(key: bytes, token: str, now: datetime) -> int | None:
     """The address that a token names; None for one that is too old or that we did not make."""
     return _read(key, _ADDRESS, token, now)
+
+
+def ideas_token(key: bytes, address_id: int, expires: datetime) -> str:
+    """The token by which the owner of an address proposes and seconds. ValueError for what cannot be."""
+    return _token(key, _IDEAS, address_id, expires)
+
+
+def read_ideas_token(key: bytes, token: str, now: datetime) -> int | None:
+    """The address that a token names; None for one that is too old or that we did not make."""
+    return _read(key, _IDEAS, token, now)
 
 
 def _token(key: bytes, purpose: bytes, number: int, expires: datetime) -> str:

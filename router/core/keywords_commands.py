@@ -12,7 +12,8 @@ from router.core.keywords_values import LONGEST_PAUSE
 
 _CODE = re.compile(r"[^\W_][\w-]{0,31}")
 _AROUND = " \t\n.,:;!?\"'“”‘’«»()[]<>*#"
-_LONGEST_TEXT = 1_000
+_LONGEST_TEXT = 1_001
+"""One character more than any text that a command takes (`ProposalPolicy.longest`): what is too long is seen to be."""
 
 
 def find_command(own: str, said: Words, lexicon: Lexicon, locale: str) -> Intent | None:

@@ -66,9 +66,10 @@ _CLIMBED: Mapping[str, Rung] = {
     "give": Rung.GIVE,
     "call": Rung.CALL,
     "host": Rung.HOST,
+    "share": Rung.SHARE,
 }
-"""Kind of action → the rung that whoever did it stands on. A pledge, a call that was taken on, an offer to host
-count as well: nobody is asked for what they are at."""
+"""Kind of action → the rung that whoever did it stands on. A pledge, a call that was taken on, an offer to host,
+a link that was asked for count as well: nobody is asked for what they are at."""
 
 
 @dataclass(frozen=True, slots=True)

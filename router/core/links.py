@@ -31,22 +31,22 @@ _LARGEST_ID = 2**63 - 1
 
 def action_token(key: bytes, ref: DeliveryRef) -> str:
     """The token of a member's personal link: 15 characters while ids are small. ValueError for an impossible `ref`."""
-    return _token(key, b"outreach.action", ACTION_SUM, ref)
+    return token_of(key, b"outreach.action", ACTION_SUM, ref)
 
 
 def read_action_token(key: bytes, token: str) -> DeliveryRef | None:
     """The delivery that an action link belongs to; None for anything that we did not make."""
-    return _read(key, b"outreach.action", ACTION_SUM, token)
+    return ref_of(key, b"outreach.action", ACTION_SUM, token)
 
 
 def unsubscribe_token(key: bytes, ref: DeliveryRef) -> str:
     """The token of a one-click unsubscribe link. ValueError for an impossible `ref`."""
-    return _token(key, b"outreach.unsub", UNSUBSCRIBE_SUM, ref)
+    return token_of(key, b"outreach.unsub", UNSUBSCRIBE_SUM, ref)
 
 
 def read_unsubscribe_token(key: bytes, token: str) -> DeliveryRef | None:
     """The delivery that an unsubscribe link belongs to; None for anything that we did not make."""
-    return _read(key, b"outreach.unsub", UNSUBSCRIBE_SUM, token)
+    return ref_of(key, b"outreach.unsub", UNSUBSCRIBE_SUM, token)
 
 
 @lru_cache(maxsize=16)
@@ -57,14 +57,16 @@ def _keyed(key: bytes, purpose: bytes, size: int) -> blake2b:
     return blake2b(key=fitting, person=purpose, digest_size=size)
 
 
-def _token(key: bytes, purpose: bytes, size: int, ref: DeliveryRef) -> str:
+def token_of(key: bytes, purpose: bytes, size: int, ref: DeliveryRef) -> str:
+    """A token with which this `purpose` names a delivery. ValueError for an impossible `ref`."""
     if not 0 <= ref.id <= _LARGEST_ID:
         raise ValueError("no such delivery reference")
     payload = _month(ref.month) + _varint(ref.id)
     return _spell(payload + _sum(key, purpose, size, payload))
 
 
-def _read(key: bytes, purpose: bytes, size: int, token: str) -> DeliveryRef | None:
+def ref_of(key: bytes, purpose: bytes, size: int, token: str) -> DeliveryRef | None:
+    """The delivery that a token of this `purpose` names; None for anything that we did not make."""
     if len(token) > LONGEST_TOKEN or not token.isascii():
         return None
     try:

@@ -266,6 +266,8 @@ class Member:
     """Whether this member acted on the campaign that a service message is about; True where that does not matter."""
     said_yes: bool = False
     """To the campaign that the ask follows."""
+    group_asked_at: datetime | None = None
+    """When the ask is posted in the chat of a group that they are in; None where it is in none of theirs."""
     attributes: Mapping[str, str] = field(default_factory=dict)
     part: OwnPart | None = None
     """What they did in the campaign that a report-back is about."""

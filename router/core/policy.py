@@ -23,7 +23,7 @@ from router.core.launch_policy import (
     Wait,
 )
 from router.core.proposal_policy import ProposalPolicy
-from router.core.report_policy import ReportBackPolicy
+from router.core.report_policy import OpenPolicy, ReportBackPolicy
 
 
 class _Section(BaseModel):
@@ -90,6 +90,7 @@ class Policy(_Section):
     comparison: ComparisonPolicy
     inbox: InboxPolicy
     report_back: ReportBackPolicy
+    open: OpenPolicy
     groups: GroupPolicy
     proposals: ProposalPolicy
     stop_covers: Mapping[str, list[str]]

@@ -1,4 +1,4 @@
-"""The ``[report_back]`` tree of ``config/policy.toml``: what those who acted are owed."""
+"""The ``[report_back]`` and ``[open]`` trees of ``config/policy.toml``: what people are owed."""
 
 from __future__ import annotations
 
@@ -20,3 +20,12 @@ class ReportBackPolicy(BaseModel):
     def grace(self) -> timedelta:
         """`due_days` as a span of time."""
         return timedelta(days=self.due_days)
+
+
+class OpenPolicy(BaseModel):
+    """What stands in the open ledger (`community.open_ledger`)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    above_people: Annotated[int, Field(ge=5)]
+    """Asks to more recipients than this; among fewer a count could tell of one person."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 
@@ -11,6 +11,7 @@ from router.core import budget, consent, trace
 from router.core.address_order import in_order
 from router.core.attention import ANYBODY, BudgetAsk, Dial, Recipient, Refusal
 from router.core.budget_limits import BudgetRules
+from router.core.group_first import wait_until
 from router.core.model import Address, AskKind, Member, Purpose, Reason
 from router.core.postcodes import area_of_postcode
 from router.core.quiet_hours import QuietHours
@@ -47,6 +48,8 @@ class Plan:
     """channel → what one message costs there; channels that are not in it cost nothing."""
     starts_at_local: datetime | None = None
     """Naive: the hour on each member's own clock before which nothing comes."""
+    group_wait: timedelta | None = None
+    """How long whoever is in a group that is asked has to answer there first; None: everybody is asked at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +106,7 @@ _TELLING: Mapping[Reason, int] = {
 """Where several addresses fail for several reasons, the member hears the one that came closest to a message."""
 
 
-_QUIET, _BUDGET = Wait.QUIET_HOURS.value, Wait.BUDGET.value
+_QUIET, _BUDGET, _GROUP = Wait.QUIET_HOURS.value, Wait.BUDGET.value, Wait.GROUP.value
 # Named once: looking up a member of an enum costs as much as a step of the usual decision.
 _ASK, _GENERAL, _EVERYTHING = AskKind.ASK, Purpose.GENERAL, Dial.EVERYTHING
 _ONLY, _NO_ADDRESS = Basis.ONLY, Reason.NO_ADDRESS
@@ -152,6 +155,8 @@ def route(
         reason = _TOLD[verdict] if isinstance(verdict, Refusal) else verdict
         if _TELLING[reason] < _TELLING[nearest]:
             nearest = reason
+    if _GROUP in waits:  # rather at once than never
+        return route(replace(member, group_asked_at=None), plan, house, now=now, without=without, full=full)
     return Hold(nearest, told)
 
 
@@ -232,11 +237,16 @@ def _room(
 
 def _starts(member: Member, plan: Plan, house: House, now: datetime) -> tuple[datetime, str]:
     """The first moment at which the ask may come to this member, whatever the hour, and whether it waits for that."""
-    at = max(now, plan.earliest)
-    if plan.starts_at_local is None:
-        return at, ""
-    local = house.quiet_hours.local_to_utc(plan.starts_at_local, member.zone, member.country)
-    return (local, Wait.LOCAL_START.value) if local > at else (at, "")
+    at, waits = max(now, plan.earliest), ""
+    if plan.starts_at_local is not None:
+        local = house.quiet_hours.local_to_utc(plan.starts_at_local, member.zone, member.country)
+        if local > at:
+            at, waits = local, Wait.LOCAL_START.value
+    if plan.group_wait is not None and member.group_asked_at is not None:
+        later = wait_until(at, member.group_asked_at, plan.group_wait, plan.expires_at)
+        if later > at:
+            at, waits = later, waits + _GROUP
+    return at, waits
 
 
 def _awake(member: Member, channel: str, plan: Plan, house: House, at: datetime) -> datetime:

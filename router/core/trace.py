@@ -47,6 +47,8 @@ class Wait(StrEnum):
     QUIET_HOURS = "q"
     BUDGET = "b"
     """Room in the contact budget."""
+    GROUP = "g"
+    """Answers in a group of theirs, which is asked first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 The next channel's turn comes on proven non-delivery alone; an outcome that nobody knows is none. Where a step says
 ``success = "acted"`` it also comes, once per member, where nobody acted in time (FACTS.md 4.5): that is a reminder, so
-it costs contact budget. Whatever comes after the first message is withdrawn as soon as the member acts.
+it costs contact budget. Whatever comes after the first message is withdrawn as soon as the member acts, and so is the
+first message of an ask, where they answered in a group or by a friend's link before it left.
 """
 
 from __future__ import annotations
@@ -83,10 +84,12 @@ def may_remind(delivery: int, hops: Iterable[Hop]) -> bool:
     return not any(other.status in LIVE or other.hop > mine.hop for other in rows if other.delivery != delivery)
 
 
-def to_withdraw(kind: str, hops: Iterable[Hop]) -> list[int]:
-    """The queued deliveries that are of no use any more once the member did something of this `kind`."""
+def to_withdraw(kind: str, hops: Iterable[Hop], *, first: bool) -> list[int]:
+    """The queued deliveries that are of no use any more once the member did something of this `kind`.
+
+    With `first` (`core.group_first.is_answer`) the first message is of no use any more either.
+    """
     rows = list(hops)
     arrived = any(row.status in LIVE and row.status is not _S.QUEUED for row in rows)
-    return [
-        row.delivery for row in rows if row.status is _S.QUEUED and row.hop > 0 and has_ended(kind, reminder=arrived)
-    ]
+    ended = has_ended(kind, reminder=arrived)
+    return [row.delivery for row in rows if row.status is _S.QUEUED and (ended if row.hop else first)]

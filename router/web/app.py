@@ -20,17 +20,40 @@ from router.web.crm import CRM
 from router.web.endpoints import Registry
 from router.web.event_pages import EVENT_PAGES
 from router.web.events import EVENTS
+from router.web.forward_pages import FORWARD_PAGES
 from router.web.groups import GROUPS
 from router.web.host_pages import HOST_PAGES
+from router.web.idea_pages import IDEA_PAGES
 from router.web.imports import IMPORTS
 from router.web.inbox import INBOX
 from router.web.join import JOIN
 from router.web.join_pages import JOIN_PAGES
+from router.web.office.asks import ASKS
+from router.web.office.audience import AUDIENCE
+from router.web.office.audit import AUDIT
+from router.web.office.channels import CHANNELS
+from router.web.office.door import DOOR
+from router.web.office.editor import EDITOR
+from router.web.office.feeds import FEEDS, Feeds
+from router.web.office.first_run import FIRST_RUN
+from router.web.office.home import HOME
+from router.web.office.launching import LAUNCHING
+from router.web.office.live import LIVE
+from router.web.office.people import ORGANIZERS
+from router.web.office.policy import POLICY
+from router.web.office.preview import PREVIEW
+from router.web.office.reference import REFERENCE
+from router.web.office.results import RESULTS
+from router.web.office.show import problem_page as office_problem_page
+from router.web.office.static import STATIC
+from router.web.office.tokens import TOKENS
+from router.web.open_pages import OPEN_PAGES
 from router.web.openapi import openapi_document
 from router.web.pages import PAGE_PATHS, PAGES, problem_page
 from router.web.people import PEOPLE
 from router.web.preferences import PREFERENCES
-from router.web.problems import answering_problems
+from router.web.problems import ProblemError, answering_problems
+from router.web.proposals import PROPOSALS
 from router.web.push import PUSH
 from router.web.report_backs import REPORT_BACKS
 from router.web.serving import handler_of
@@ -44,6 +67,7 @@ ENDPOINTS: Registry = [
     *CAMPAIGNS,
     *COMPARISON,
     *REPORT_BACKS,
+    *OPEN_PAGES,
     *PEOPLE,
     *JOIN,
     *PREFERENCES,
@@ -54,18 +78,39 @@ ENDPOINTS: Registry = [
     *CRM,
     *WATCH,
     *INBOX,
+    *PROPOSALS,
     *IMPORTS,
     *WEBHOOKS,
     *PAGES,
     *EVENT_PAGES,
     *JOIN_PAGES,
+    *FORWARD_PAGES,
     *HOST_PAGES,
+    *IDEA_PAGES,
     *PUSH,
     *TOTALS,
+    *STATIC,
+    *DOOR,
+    *EDITOR,
+    *AUDIENCE,
+    *HOME,
+    *FIRST_RUN,
+    *CHANNELS,
+    *POLICY,
+    *ORGANIZERS,
+    *TOKENS,
+    *AUDIT,
+    *REFERENCE,
+    *ASKS,
+    *RESULTS,
+    *PREVIEW,
+    *LAUNCHING,
+    *LIVE,
     *SYSTEM,
 ]
 """Every address of this program."""
 
+OFFICE_PATH = "/office"
 MAX_UPLOAD = 2 * 1024**3
 """Bytes of an imported file."""
 FORM_RATE, FORM_BURST = 0.2, 40.0
@@ -86,9 +131,13 @@ _HEADERS = {
 }
 
 
-def make_app(runtime: Runtime, receiver: Receiver, *, max_upload: int = MAX_UPLOAD) -> web.Application:
+def make_app(
+    runtime: Runtime, receiver: Receiver, *, max_upload: int = MAX_UPLOAD, feeds: Feeds | None = None
+) -> web.Application:
     """The application: API, webhooks, members' pages, health. It opens nothing that `runtime` has not opened."""
-    app = web.Application(middlewares=[answering_problems(problem_page, PAGE_PATHS)], client_max_size=MAX_BODY)
+    app = web.Application(
+        middlewares=[answering_problems(_problem_page, (*PAGE_PATHS, OFFICE_PATH))], client_max_size=MAX_BODY
+    )
     app[keys.RUNTIME] = runtime
     app[keys.RECEIVER] = receiver
     app[keys.GUARD] = Guard(runtime.store)
@@ -99,6 +148,8 @@ def make_app(runtime: Runtime, receiver: Receiver, *, max_upload: int = MAX_UPLO
     app[keys.OPENAPI] = openapi_document(ENDPOINTS, server=runtime.settings.public_url.rstrip("/"))
     app[keys.IMPORTS_UNDER_WAY] = set()
     app[keys.MAX_UPLOAD] = max_upload
+    app[FEEDS] = feeds or Feeds(runtime)
+    app.on_shutdown.append(app[FEEDS].close)
     for endpoint in ENDPOINTS:
         handler = handler_of(endpoint)
         app.router.add_route(endpoint.method, endpoint.path, handler)
@@ -107,6 +158,11 @@ def make_app(runtime: Runtime, receiver: Receiver, *, max_upload: int = MAX_UPLO
     app.on_response_prepare.append(_add_headers)
     app.cleanup_ctx.append(_background)
     return app
+
+
+def _problem_page(problem: ProblemError, request: web.Request) -> web.Response:
+    """An error as organizers see it, or as members do."""
+    return (office_problem_page if request.path.startswith(OFFICE_PATH) else problem_page)(problem, request)
 
 
 async def serve_web(

@@ -48,6 +48,13 @@ class GroupChange(_In):
     title: Annotated[str | None, Field(min_length=1, max_length=200)] = None
     tags: Annotated[list[Tag] | None, Field(max_length=100)] = None
     """All of its tags from now on."""
+    locale: Annotated[str | None, Field(max_length=35)] = None
+    """The language in which the bot answers there: ``es``, ``pt-BR``."""
+    country: Annotated[str | None, Field(pattern=r"^([A-Z]{2})?$")] = None
+    place: Annotated[str | None, Field(max_length=200)] = None
+    """Where its people are."""
+    steward: Annotated[int | None, Field(ge=0, le=LARGEST_INTEGER)] = None
+    """The member who may quiet us there, in the place of whoever let us in; 0 for nobody."""
 
 
 class GroupPage(_In):
@@ -105,9 +112,14 @@ async def list_groups(call: Call, query: GroupPage) -> GroupList:
     access=Scope.MEMBERS_WRITE,
     body=GroupChange,
     reply=GroupView,
-    summary="Give a group, also one that a provider told us of, its tags or another title",
+    summary="Change what a group, also one that a provider told us of, is called, its tags, language, place, steward",
 )
 async def change_group(call: Call, body: GroupChange) -> GroupView:
-    await groups.change_group(call.runtime, call.id, title=body.title, tags=body.tags, by=call.by, now=call.now)
+    await groups.change_group(
+        call.runtime, call.id, title=body.title, tags=body.tags, locale=body.locale, country=body.country,
+        place=body.place, by=call.by, now=call.now,
+    )  # fmt: skip
+    if body.steward is not None:
+        await groups.change_steward(call.runtime, call.id, body.steward or None, by=call.by, now=call.now)
     [group] = await group_list.list_groups(call.runtime, limit=1, after=call.id - 1)
     return group

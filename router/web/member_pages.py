@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
@@ -22,6 +23,7 @@ FOLDER = data_folder("templates") / "member"
 TOKEN = "{token:[^/]{1,200}}"  # noqa: S105 - a route pattern
 
 _MOST_FIELDS = 20
+_BREAKS = re.compile(r"[\r\n\t]+")
 _LONGEST = 20
 """Characters of a field that says nothing else."""
 
@@ -67,6 +69,6 @@ async def form_fields(request: web.Request, longest: Mapping[str, int]) -> dict[
     except ValueError:
         raise ProblemError(400, "This form could not be read.") from None
     return {
-        name: "".join(c for c in value if c.isprintable()).strip()[: longest.get(name, _LONGEST)]
+        name: "".join(c for c in _BREAKS.sub(" ", value) if c.isprintable()).strip()[: longest.get(name, _LONGEST)]
         for name, value in pairs
     }

@@ -9,8 +9,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 
 from router import actions
 from router.actions import ActionResult
+from router.community.forward_sights import Brought, what_they_brought
+from router.community.forwarding import note_acted, passed_by
 from router.community.welcome import welcome_new_member
-from router.core.errors import BadAddress, NotFound
+from router.core.errors import BadAddress, BadInput, NotFound
 from router.core.goals import REFUND
 from router.records.members import MemberRecord, UpsertResult, upsert_member
 from router.web.auth import Scope
@@ -47,6 +49,8 @@ class ActionIn(BaseModel):
     email: Annotated[str | None, Field(min_length=1, max_length=320)] = None
     ref: Annotated[str | None, Field(min_length=1, max_length=200)] = None
     """In place of these and of `campaign_id`: what came with the visitor as ``ref=`` to your donation page."""
+    via: Annotated[str | None, Field(min_length=1, max_length=200)] = None
+    """What came with the visitor as ``via=`` to your page: a member passed the ask on to them. Beside who they are."""
     campaign_id: Number | None = None
     at: Annotated[AwareDatetime | None, Field(ge=datetime(2000, 1, 1, tzinfo=UTC))] = None
     """When; now where it is left out."""
@@ -62,11 +66,22 @@ class ActionIn(BaseModel):
             raise ValueError("ref says who it was and in which campaign: leave the others out")
         if self.ref is None and named[:3] == [None] * 3:
             raise ValueError("say who did it: member_id, phone, email or ref")
+        if self.via is not None and self.ref is not None:
+            raise ValueError("a visitor came by a link of their own (ref) or by somebody else's (via): give one")
         if self.kind == REFUND and not self.amount:
             raise ValueError("a refund has an amount and a currency")
         if bool(self.amount) != bool(self.currency):
             raise ValueError("an amount and its currency go together: give both, or neither")
         return self
+
+
+class MemberForwards(BaseModel):
+    """A member's links and what came of them: for each ask how many, never who."""
+
+    model_config = ConfigDict(frozen=True)
+
+    member_id: int
+    forwards: list[Brought]
 
 
 @endpoint(
@@ -109,7 +124,16 @@ async def record_action(call: Call, body: ActionIn) -> tuple[int, ActionResult]:
         try:
             member_id, campaign_id = await actions.whose_ref(call.runtime, body.ref)
         except NotFound as error:
-            raise ProblemError(404, f"ref: {error}", errors=[FieldProblem(field="ref", sentence=str(error))]) from None
+            raise _no_link("ref", error) from None
+    passed = None
+    if body.via is not None:
+        try:
+            passed = await passed_by(call.runtime, body.via)
+        except NotFound as error:
+            raise _no_link("via", error) from None
+        if campaign_id not in (None, passed.campaign_id):
+            raise BadInput("is another ask than the one that via= passed on; leave it out", place="campaign_id")
+        campaign_id = passed.campaign_id
     try:
         result = await actions.record_action(
             call.runtime,
@@ -126,4 +150,22 @@ async def record_action(call: Call, body: ActionIn) -> tuple[int, ActionResult]:
         )
     except BadAddress as error:
         raise BadAddress(error.sentence, place="phone" if body.phone else "email") from None
+    if passed is not None:
+        await note_acted(call.runtime, passed, result.id)
     return (201 if result.new else 200), result
+
+
+@endpoint(
+    "GET",
+    "/api/v1/members/{id:[0-9]{1,18}}/forwards",
+    access=Scope.CAMPAIGNS_READ,
+    reply=MemberForwards,
+    summary="What came of the asks that a member passed on, as they see it on their own page",
+)
+async def get_forwards(call: Call) -> MemberForwards:
+    brought = await what_they_brought(call.runtime, call.id, now=call.now)
+    return MemberForwards(member_id=call.id, forwards=brought)
+
+
+def _no_link(field: str, error: NotFound) -> ProblemError:
+    return ProblemError(404, f"{field}: {error}", errors=[FieldProblem(field=field, sentence=str(error))])
