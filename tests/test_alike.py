@@ -79,6 +79,7 @@ def a_plan(lots: Lots) -> Plan:
         order=lots.one_of((), ("email", "sms")),
         cost=lots.one_of({}, {"sms": 0.05, "email": 0.01}),
         starts_at_local=lots.usually(None, datetime(2026, 11, 20, 9)),  # noqa: DTZ001
+        group_wait=lots.one_of(None, timedelta(minutes=20), timedelta(hours=2)),
     )
 
 
@@ -139,14 +140,19 @@ def a_crowd(lots: Lots) -> tuple[list[Any], dict[int, list[AddressRow]], dict[in
 
 
 def alone(
-    plan: Plan, rows: list[Any], addresses: dict[int, list[AddressRow]], slots: dict[int, str], said_yes: set[int]
+    plan: Plan,
+    rows: list[Any],
+    addresses: dict[int, list[AddressRow]],
+    slots: dict[int, str],
+    said_yes: set[int],
+    asked_at: dict[int, int],
 ) -> list[tuple[Member, Deliver | Hold]]:
     """Each member asked for on their own, those of a household one after the other."""
     spent = dict(slots)
     found = []
     for row in rows:
         holder = row[1] or row[0]
-        person = person_of(row, addresses[row[0]], spent[holder], row[0] in said_yes)
+        person = person_of(row, addresses[row[0]], spent[holder], row[0] in said_yes, asked_at.get(row[0]))
         verdict = route(person, plan, HOUSE, now=NOW)
         if isinstance(verdict, Deliver) and row[1] is not None:
             spent[holder] = encode(booked(plan, HOUSE, person, person.purse, verdict, 0, NOW))
@@ -164,9 +170,11 @@ def test_by_likeness_each_gets_what_they_would_have_got_alone(seed: int) -> None
     lots = Lots(seed)
     plan, (rows, addresses, slots) = a_plan(lots), a_crowd(lots)
     said_yes = {lots.number(1, 16), lots.number(1, 16)}
+    asked_at = {lots.number(1, 16): NOW_MS + lots.one_of(0, HOUR, 14 * HOUR) for _ in range(lots.number(0, 8))}
     decisions = Decisions(plan, HOUSE, peace=NOBODY, owed=set(), left_out=None, room=UNBOUNDED, now=NOW)
-    people = decisions.decide_all(rows, addresses, slots, said_yes)
-    for person, (member, verdict) in zip(people, alone(plan, rows, addresses, slots, said_yes), strict=True):
+    people = decisions.decide_all(rows, addresses, slots, said_yes, asked_at)
+    each = alone(plan, rows, addresses, slots, said_yes, asked_at)
+    for person, (member, verdict) in zip(people, each, strict=True):
         assert person.ruling.trace(person.addresses) == verdict.trace
         if isinstance(verdict, Hold):
             assert person.reason is verdict.reason
@@ -196,21 +204,23 @@ def test_the_json_of_older_ledgers_has_a_pattern_as_well() -> None:
 
 
 def test_who_is_spared_is_spared_one_by_one() -> None:
-    """What is no matter of likeness: who is owed a report-back, and who is left out by lot."""
-    rows = [(n, None, "person", None, LONG_AGO, 0, "everything", None, "Europe/Paris", "FR", "", "") for n in (1, 2, 3)]
+    """What is no matter of likeness: who is owed a report-back, who is left out by lot, who answered already."""
+    numbers = (1, 2, 3, 4)
+    rows = [(n, None, "person", None, LONG_AGO, 0, "everything", None, "Europe/Paris", "FR", "", "") for n in numbers]
     addresses = {
         n: [AddressRow(n, 100 + n, f"h{n}", "", None, "sms", "active", "granted", 0, 0, 0, False, False, "")]
-        for n in (1, 2, 3)
+        for n in numbers
     }
     plan = Plan(
         kind=AskKind.ASK, budget=BudgetAsk(campaign=1), channels=frozenset({"sms"}), earliest=NOW,
         expires_at=NOW + timedelta(hours=72),
     )  # fmt: skip
     decisions = Decisions(
-        plan, HOUSE, peace=NOBODY, owed={2}, left_out=lambda member: member == 3, room=UNBOUNDED, now=NOW
-    )
+        plan, HOUSE, peace=NOBODY, owed={2}, left_out=lambda member: member == 3, room=UNBOUNDED, now=NOW,
+        answered={4},
+    )  # fmt: skip
     people = decisions.decide_all(rows, addresses, {}, set())
-    assert [person.reason for person in people] == [None, Reason.REPORT_OWED, Reason.HELD_OUT]
+    assert [person.reason for person in people] == [None, Reason.REPORT_OWED, Reason.HELD_OUT, Reason.ACTED]
     assert len({person.ruling for person in people}) == 1
 
 

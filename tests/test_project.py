@@ -28,7 +28,7 @@ from router.settings import load_settings, load_toml
 from router.simulation.parameters import read_parameters
 from router.store.engine import Store
 from router.web.app import ENDPOINTS, make_app
-from router.web.auth import Open, Scope
+from router.web.auth import Open, Page, Scope
 from tests.support import readme
 from tests.support.runtime import build_runtime
 
@@ -38,6 +38,7 @@ LOCKS = ["requirements.lock", "requirements-test.lock", "bench/requirements.lock
 PUBLIC = {
     "GET /healthz",
     "GET /readyz",
+    "GET /docs/api",
     "GET /openapi.json",
     "GET /static/member.css",
     "GET /a/{token}",  # a member's link: the signed token in it says whose it is
@@ -51,6 +52,13 @@ PUBLIC = {
     "GET /join/{code}.svg",
     "GET /join/confirm/{token}",  # an address confirms itself, by a signed link
     "POST /join/confirm/{token}",
+    "GET /f/{token}",  # an ask that a member passed on: not who, and nothing of theirs
+    "POST /f/{token}",  # strangers join, as on /join
+    "GET /shared/{token}",  # what a member's own links brought, by a signed link
+    "GET /ideas",  # what members propose: never who, nothing that waits for organizers
+    "GET /ideas/{id}",
+    "GET /propose/{token}",  # a member's own page of ideas, by a signed link
+    "POST /propose/{token}",
     "GET /total/{id}.json",  # how far a launched ask's goal is: no names, no words of the ask
     "GET /total/{id}.svg",
     "GET /total/{id}.txt",
@@ -60,6 +68,15 @@ PUBLIC = {
     "GET /e/{id}.ics",
     "GET /e/{id}/{token}",  # a guest's or a host's own, by a signed link
     "GET /e/{id}/{token}.ics",
+    "GET /open",  # what the movement asked of how many, and what came of it: never a person
+    "GET /open/{id}",
+    "GET /open/{id}.json",
+    "GET /open/{id}/card",  # the same, for other people's pages
+    "GET /office/sign-in",  # the organizers' door
+    "POST /office/sign-in",
+    "GET /office/welcome/{token}",  # somebody invited, by a link that works once
+    "POST /office/welcome/{token}",
+    "GET /static/{name}",
     "GET /open/overrides",  # asks that went out in spite of a debt, and why: public on purpose
     "GET /open/report-backs",
     "GET /u/{token}",
@@ -133,7 +150,7 @@ async def test_every_route_has_an_access_rule(sqlite_url: str) -> None:
     assert routes - {("HEAD", path) for _, path in routes} == {(e.method, e.public_path) for e in ENDPOINTS}
     for endpoint in ENDPOINTS:
         where = f"{endpoint.method} {endpoint.public_path}"
-        assert isinstance(endpoint.access, (Scope, Open)), where
+        assert isinstance(endpoint.access, (Scope, Open, Page)), where
         assert (endpoint.access is Open.WEBHOOK) == endpoint.path.startswith("/hooks/"), where
         assert not (endpoint.access is Open.PUBLIC and "/api/" in endpoint.path), where
     public = {f"{e.method} {e.public_path}" for e in ENDPOINTS if e.access is Open.PUBLIC}

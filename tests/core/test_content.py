@@ -152,6 +152,20 @@ def test_a_link_and_a_deadline_may_be_used_where_they_are_set() -> None:
     assert problems("By {{ deadline }}: {{ link }}", **more) == []
 
 
+def test_a_link_to_pass_on_needs_no_link_and_is_refused_in_what_nobody_passes_on() -> None:
+    text = "Come. {{ forward }}"
+    assert problems(text) == []
+    assert ["only an ask is passed on" in problem for problem in problems(text, kind="receipt", about=1)] == [True]
+    rendered = renderer(ask(text)).render(ANA, "sms", SMS, link="", unsubscribe_url="", forward=LINK)
+    assert rendered.text == f"Tenants United: Come. {LINK}"
+    assert renderer(ask(text)).shows_forward
+    assert not renderer(ask("Come. {{ link }}", link="https://example.org")).shows_forward
+    too_long = "x" * (1600 - len("Tenants United: ") - len(LINK) + 1)
+    assert "can come to 1,601" in str(
+        find_problems(ask(too_long + "{{ forward }}"), SPECS, organization="Tenants United", link=LINK)
+    )
+
+
 @pytest.mark.parametrize(
     ("link", "what"),
     [
@@ -382,6 +396,7 @@ def test_no_member_makes_a_message_longer_than_was_checked(text: str, member: Me
     read = sms(of, member)
     lengths = {
         "link": len(LINK),
+        "forward": len(LINK),
         "deadline": longest_deadline(locale),
         "organization": 14,
         "title": 1,

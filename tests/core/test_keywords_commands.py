@@ -130,5 +130,6 @@ def test_everyday_sentences_with_such_a_word(text: str) -> None:
     assert classify(text).kind == "none"
 
 
-def test_a_long_proposal_is_kept_up_to_its_limit() -> None:
-    assert classify("PROPOSE " + "x y " * 2_000).value == ("x y " * 2_000)[:1_000]
+def test_a_long_proposal_is_kept_up_to_one_character_beyond_its_limit() -> None:
+    """So that nobody takes what was cut for the whole."""
+    assert classify("PROPOSE " + "x y " * 2_000).value == ("x y " * 2_000)[:1_001]

@@ -187,4 +187,17 @@ def test_a_failure_goes_on_only_where_nothing_else_lives(statuses: list[S]) -> N
     ],
 )
 def test_what_is_of_no_use_once_somebody_acted(kind: str, rows: list[Hop], withdrawn: list[int]) -> None:
-    assert to_withdraw(kind, rows) == withdrawn
+    assert to_withdraw(kind, rows, first=False) == withdrawn
+
+
+@pytest.mark.parametrize(
+    ("rows", "withdrawn"),
+    [
+        (hops((0, S.QUEUED)), [1]),
+        (hops((0, S.SENDING)), []),
+        (hops((0, S.SENT), (1, S.QUEUED)), [2]),
+        (hops((0, S.CANCELLED), (1, S.QUEUED)), [2]),  # moved to another channel before it left
+    ],
+)
+def test_the_first_message_is_of_no_use_to_who_answered_before_it_left(rows: list[Hop], withdrawn: list[int]) -> None:
+    assert to_withdraw("yes", rows, first=True) == withdrawn

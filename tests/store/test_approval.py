@@ -7,9 +7,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
 from router import launch
 from router.approval import MAY_LAUNCH, ApprovalMissing
+from router.approval import organizers as approving
 from router.core.ask import Ask
 from router.core.errors import BadInput, NotAllowed
 from router.core.model import CampaignStatus
@@ -26,6 +28,7 @@ from router.launch import (
 )
 from router.settings import load_settings, load_toml
 from router.store.engine import Store
+from router.store.tables import organizer
 from router.views import CampaignView
 from router.web.auth import Scope, create_token, list_tokens, revoke_token
 from tests.support.ledger import Ledger
@@ -117,6 +120,20 @@ async def test_who_may_approve_for_many(
     assert said.startswith(refusal)
     assert f"outreach approve {campaign} --by NAME, or POST /api/v1/campaigns/{campaign}/approve" in said
     assert "it goes to 5 people, and above 4" in said
+
+
+async def test_accounts_of_approvers_and_admins_are_organizers(ledger: Ledger) -> None:
+    await organizers(ledger, "Ben")
+    async with ledger.store.write() as connection:
+        for number, (name, role) in enumerate((("Ana", "approver"), ("BEN", "admin"), ("Rita", "author"))):
+            await connection.execute(
+                insert(organizer).values(
+                    id=number, name=name, name_key=name.casefold(), password_hash="", role=role, created_by="tests",
+                    created_at=ledger.clock(),
+                )
+            )  # fmt: skip
+    async with ledger.store.read() as connection:
+        assert await approving(connection) == ["Ana", "BEN"]
 
 
 async def test_readers_writers_and_revoked_tokens_are_no_organizers(ledger: Ledger) -> None:

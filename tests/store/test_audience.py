@@ -33,6 +33,7 @@ LOCALES = ["en", "en-GB", "es", "es-MX", "ES-mx", "est", "", "zh-Hant-TW"]
 PLACES = ["São Paulo", "SÃO PAULO", "Łódź", "łódź", "Leeds", "LEEDS", "Екатеринбург", "екатеринбург", "a%", "ab", ""]
 POSTCODES = ["SW1A 1AA", "sw1a1ab", "SW1B 1AA", "02134", "0213", "", "%", "1_2"]
 CHANNELS = ["sms", "email"]
+GROUPS = [40_001, 40_002]
 STATUSES = ["queued", "sending", "sent", "delivered", "read", "failed", "expired", "cancelled", "unknown", "held"]
 
 
@@ -47,6 +48,7 @@ class Person:
     suppressed: set[str] = field(default_factory=set)
     actions: list[tuple[int, str]] = field(default_factory=list)
     deliveries: list[dict[str, Any]] = field(default_factory=list)
+    groups: set[int] = field(default_factory=set)
 
 
 def invent(count: int, seed: int = 7) -> list[Person]:
@@ -81,6 +83,7 @@ def invent(count: int, seed: int = 7) -> list[Person]:
             if rng.random() < 0.7:
                 status, version = rng.choice(STATUSES), rng.choice([None, 1, 2])
                 person.deliveries.append({"campaign_id": campaign_id, "status": status, "text_version": version})
+        person.groups = set(rng.sample(GROUPS, rng.randrange(3)))
         people.append(person)
     return people
 
@@ -102,6 +105,8 @@ def rows_of(people: Iterable[Person]) -> Iterator[tuple[Any, list[dict[str, Any]
             for channel in sorted(p.suppressed)
         ],
     )
+    links = [{"group_id": group, "member_id": p.id} for p in people for group in sorted(p.groups)]
+    yield tables.group_member, [link | {"source": "came", "at": START} for link in links]
     actions = [(p.id, *a) for p in people for a in p.actions]
     yield (
         tables.action,
@@ -157,6 +162,8 @@ def lets_in(audience: Any, person: Person) -> bool:
                 and not (a["hash"].endswith("-0") and a["channel"] in person.suppressed)
                 for a in person.addresses
             )
+        case "in_group":
+            return audience.group in person.groups
         case "acted":
             return any(
                 c == audience.campaign and (k == audience.kind if audience.kind else k != "click")
@@ -202,6 +209,7 @@ leaf = st.one_of(
     st.builds(lambda p: {"op": "place", "place": p}, any_case([*PLACES, "  Leeds "])),
     st.builds(lambda z: {"op": "place", "postcode": z}, any_case([*POSTCODES, "s w1", "sw1a"])),
     st.builds(lambda c: {"op": "has_channel", "channel": c}, st.sampled_from([*CHANNELS, "fax"])),
+    st.builds(lambda g: {"op": "in_group", "group": g}, st.sampled_from([*GROUPS, 40_003])),
     st.builds(
         lambda c, k: {"op": "acted", "campaign": c, "kind": k},
         st.sampled_from([*MONTHS, 903]),
@@ -259,6 +267,7 @@ FOUND_IN_PEOPLE: list[tuple[dict[str, Any], int]] = [
     ({"op": "place", "place": "ŁÓDŹ"}, 4),
     ({"op": "place", "postcode": "sw1"}, 8),
     ({"op": "has_channel", "channel": "sms"}, 5),
+    ({"op": "in_group", "group": 40_001}, 5),
     ({"op": "acted", "campaign": 901, "kind": "signed"}, 5),
     ({"op": "received", "campaign": 902, "versions": [1, 2]}, 5),
 ]

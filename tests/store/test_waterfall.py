@@ -173,9 +173,26 @@ async def test_a_yes_by_text_withdraws_it_as_well(ledger: Ledger) -> None:
     assert (await story(ledger, campaign))[1] == ("email", "cancelled", "acted")
 
 
-async def test_the_first_message_to_somebody_who_acted_stays(ledger: Ledger) -> None:
+@pytest.mark.parametrize("kind", ["signed", "no"])
+async def test_who_acts_before_their_message_left_is_not_asked_any_more(ledger: Ledger, kind: str) -> None:
+    """A friend passed the link on, or they answered in a group."""
     [member] = await ledger.add_members(1, **BOTH)
     campaign = await ledger.launch_and_route(waterfall=PATIENT)
+    await acts(ledger, member, campaign, "click")
+    assert await ledger.statuses(campaign) == ["queued"], "a click may be a mail scanner's"
+    for _ in range(2):
+        await acts(ledger, member, campaign, kind)
+    assert await story(ledger, campaign) == [("sms", "cancelled", "acted")]
+    assert await ledger.slots(member) == []
+    await ledger.send()
+    assert ledger.sms.handed == []
+    await ledger.assert_tally_is_right(campaign)
+
+
+@pytest.mark.parametrize("ask", [{"purpose": "ballot"}, {"kind": "welcome"}])
+async def test_what_is_owed_comes_whatever_somebody_did(ledger: Ledger, ask: dict[str, Any]) -> None:
+    [member] = await ledger.add_members(1, **BOTH)
+    campaign = await ledger.launch_and_route(**ask)
     await acts(ledger, member, campaign)
     assert await ledger.statuses(campaign) == ["queued"]
 

@@ -18,7 +18,7 @@ from sqlalchemy import text
 
 from channels.sandbox import CALLING, Sandbox
 from channels.sandbox.twilio_content import ASK
-from router.app import open_runtime, serving
+from router.app import open_runtime
 from router.core.address import address_hash
 from router.core.ask import Ask
 from router.core.budget_policy import BudgetSection
@@ -27,6 +27,7 @@ from router.drafting import save_campaign
 from router.groups import add_group
 from router.launch import approve_campaign, launch_campaign
 from router.runtime import Runtime
+from router.serving import serving
 from router.settings import Settings
 from router.store.bulk import insert_rows
 from router.store.tables import address, member, to_ms

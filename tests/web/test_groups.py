@@ -57,6 +57,12 @@ async def test_a_group_is_entered_and_listed(client: TestClient, bearer: MakeHea
         "address": "-1001234567890",
         "tags": ["board", "tenants"],
         "open": True,
+        "locale": "",
+        "country": "",
+        "place": "",
+        "steward": None,
+        "linked": 0,
+        "quiet_until": None,
     }
     async with runtime.store.read() as connection:
         row = (await connection.execute(text("SELECT who, what, subject FROM audit WHERE what = 'group.add'"))).one()
@@ -135,3 +141,16 @@ async def test_what_is_no_group_has_no_tags(client: TestClient, admin: dict[str,
         await connection.execute(text("INSERT INTO member (id, joined_at, created_at, updated_at) VALUES (1, 0, 0, 0)"))
     for number in (1, 2):
         await patch(client, admin, number, {"tags": ["rent"]}, status=404)
+
+
+async def test_a_group_gets_a_language_a_place_and_a_steward(
+    client: TestClient, admin: dict[str, str], runtime: Runtime
+) -> None:
+    number = (await post(client, admin, BOARD))["id"]
+    async with runtime.store.write() as connection:
+        await connection.execute(text("INSERT INTO member (id, joined_at, created_at, updated_at) VALUES (1, 0, 0, 0)"))
+    about = {"locale": "es", "country": "ES", "place": "Vallecas", "steward": 1}
+    assert (await patch(client, admin, number, about)).items() >= about.items()
+    assert (await patch(client, admin, number, {"steward": 0}))["steward"] is None
+    await patch(client, admin, number, {"steward": 2}, status=404)
+    await patch(client, admin, number, {"country": "Spain"}, status=422)
