@@ -11,7 +11,6 @@ import pytest
 from sqlalchemy import text
 
 from channels.sandbox.telegram_people import Message as TelegramMessage
-from router.community.group_chats.posts import mark_changed
 from router.community.group_chats.showing import show_tallies
 from router.core.ask import Ask
 from router.core.rates import ChannelRules, Pace
@@ -312,14 +311,3 @@ async def test_nothing_is_edited_where_we_may_not_write(running: Movement, why: 
     await look(running)
     assert message.text == WORDS
     assert running.sandbox.memory.counters["telegram_edits"] == 0
-
-
-async def test_a_change_of_the_campaign_is_shown_at_once(movement: Movement) -> None:
-    campaign = await post(movement, {TELEGRAM: "telegram"})
-    await press(movement, TELEGRAM, "11", "12")
-    await look(movement)
-    await movement.execute("DELETE FROM group_answer WHERE person_hash = (SELECT min(person_hash) FROM group_answer)")
-    async with movement.runtime.store.write() as connection:
-        await mark_changed(connection, campaign, now=movement.clock())
-    await look(movement, after=timedelta(0))
-    assert posts(movement, "telegram")[0].text == counted(1)

@@ -85,17 +85,6 @@ async def note_answer(connection: AsyncConnection, policy: GroupPolicy, post: De
         await _mark(connection, policy, post, held.edits, now)
 
 
-async def mark_changed(connection: AsyncConnection, campaign_id: int, *, now: datetime) -> None:
-    """The tallies of this campaign are no longer right, or its buttons should go: edit its posts at once."""
-    await connection.execute(
-        text(
-            "UPDATE group_post SET edit_at = :now WHERE campaign_id = :campaign AND NOT closed"
-            " AND (edit_at IS NULL OR edit_at > :now)"
-        ),
-        {"campaign": campaign_id, "now": to_ms(now)},
-    )
-
-
 async def accounts_due(connection: AsyncConnection, *, now: datetime) -> list[tuple[str, str]]:
     """(channel, account) of the posts that are to be brought up to date."""
     rows = await connection.execute(text(f"SELECT DISTINCT p.channel, p.account{_DUE}"), {"now": to_ms(now)})
