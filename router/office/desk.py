@@ -79,7 +79,7 @@ async def events_to_approve(runtime: Runtime, organizer: Organizer, *, now: date
     """Proposed events that lie ahead, the next first; of hosts whom the organizer may see."""
     query = (
         select(event.c.id, event.c.title, event.c.area, event.c.starts_at, event.c.campaign_id)
-        .where(event.c.status == "proposed", event.c.starts_at > now, _is_seen(runtime, organizer, event.c.host_id))
+        .where(event.c.status == "proposed", event.c.starts_at > now, is_seen(runtime, organizer, event.c.host_id))
         .order_by(event.c.starts_at, event.c.id)
         .limit(MOST)
     )
@@ -92,7 +92,7 @@ async def ideas_to_look_at(runtime: Runtime, organizer: Organizer, *, now: datet
     ahead = (proposal.c.status == "open") & (proposal.c.next_at > now)
     query = (
         select(proposal.c.number, proposal.c.text, proposal.c.status, proposal.c.reason, proposal.c.next_at)
-        .where(or_(proposal.c.status == "held", ahead), _is_seen(runtime, organizer, proposal.c.member_id))
+        .where(or_(proposal.c.status == "held", ahead), is_seen(runtime, organizer, proposal.c.member_id))
         .order_by(proposal.c.number)
         .limit(MOST)
     )
@@ -100,7 +100,7 @@ async def ideas_to_look_at(runtime: Runtime, organizer: Organizer, *, now: datet
         return [IdeaLine.model_validate(row._asdict()) for row in await connection.execute(query)]
 
 
-def _is_seen(runtime: Runtime, organizer: Organizer, whose: ColumnElement[Any]) -> ColumnElement[bool]:
+def is_seen(runtime: Runtime, organizer: Organizer, whose: ColumnElement[Any]) -> ColumnElement[bool]:
     """Whether the organizer may see this member; true of everything for those without a limit."""
     if organizer.audience is None:
         return true()

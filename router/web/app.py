@@ -28,21 +28,31 @@ from router.web.imports import IMPORTS
 from router.web.inbox import INBOX
 from router.web.join import JOIN
 from router.web.join_pages import JOIN_PAGES
+from router.web.member_door import MEMBER_DOOR
 from router.web.office.asks import ASKS
 from router.web.office.audience import AUDIENCE
 from router.web.office.audit import AUDIT
+from router.web.office.calls import CALL_PAGES
 from router.web.office.channels import CHANNELS
+from router.web.office.check_in import CHECK_IN
 from router.web.office.door import DOOR
 from router.web.office.editor import EDITOR
+from router.web.office.events import EVENTS_OFFICE
 from router.web.office.feeds import FEEDS, Feeds
 from router.web.office.first_run import FIRST_RUN
+from router.web.office.groups import GROUP_PAGES
 from router.web.office.home import HOME
+from router.web.office.ideas import IDEA_ROOM
+from router.web.office.imports import IMPORT_PAGES
+from router.web.office.inbox import INBOX_PAGES
 from router.web.office.launching import LAUNCHING
 from router.web.office.live import LIVE
+from router.web.office.members import MEMBERS
 from router.web.office.people import ORGANIZERS
 from router.web.office.policy import POLICY
 from router.web.office.preview import PREVIEW
 from router.web.office.reference import REFERENCE
+from router.web.office.report_backs import REPORT_BACK_PAGES
 from router.web.office.results import RESULTS
 from router.web.office.show import problem_page as office_problem_page
 from router.web.office.static import STATIC
@@ -87,6 +97,7 @@ ENDPOINTS: Registry = [
     *FORWARD_PAGES,
     *HOST_PAGES,
     *IDEA_PAGES,
+    *MEMBER_DOOR,
     *PUSH,
     *TOTALS,
     *STATIC,
@@ -106,6 +117,15 @@ ENDPOINTS: Registry = [
     *PREVIEW,
     *LAUNCHING,
     *LIVE,
+    *INBOX_PAGES,
+    *CHECK_IN,
+    *REPORT_BACK_PAGES,
+    *CALL_PAGES,
+    *EVENTS_OFFICE,
+    *MEMBERS,
+    *GROUP_PAGES,
+    *IDEA_ROOM,
+    *IMPORT_PAGES,
     *SYSTEM,
 ]
 """Every address of this program."""

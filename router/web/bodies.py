@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-from aiohttp import BodyPartReader, web
+from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from router.core.errors import BadInput, Unavailable
+from router.web.multipart import MULTIPART, open_form
 from router.web.problems import ProblemError, invalid_fields
 
 M = TypeVar("M", bound=BaseModel)
@@ -158,8 +159,11 @@ class Upload:
 
 
 @contextlib.asynccontextmanager
-async def receive_upload(request: web.Request, max_bytes: int) -> AsyncIterator[Upload]:
-    """Stream a ``text/csv`` body, or the one file of a form, onto the disk; never holds more than a piece of it."""
+async def receive_upload(request: web.Request, max_bytes: int, *, fields: bool = False) -> AsyncIterator[Upload]:
+    """Stream a ``text/csv`` body, or the one file of a form, onto the disk; never holds more than a piece of it.
+
+    With `fields` the form may have some before its file (`open_form`).
+    """
     folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="outreach-upload-"))
     upload = Upload(folder / "upload.csv")
     try:
@@ -170,8 +174,8 @@ async def receive_upload(request: web.Request, max_bytes: int) -> AsyncIterator[
         try:
             if request.content_type in ("text/csv", "application/csv", "text/plain"):
                 await _store(request.content.iter_any(), upload, max_bytes)
-            elif request.content_type == "multipart/form-data":
-                await _store_part(request, upload, max_bytes)
+            elif request.content_type == MULTIPART:
+                await _store_part(request, upload, max_bytes, fields=fields)
             else:
                 raise ProblemError(415, "send the CSV file itself as text/csv, or a form with one file")
         except OSError as error:
@@ -186,14 +190,12 @@ async def receive_upload(request: web.Request, max_bytes: int) -> AsyncIterator[
             upload.discard()
 
 
-async def _store_part(request: web.Request, upload: Upload, max_bytes: int) -> None:
-    try:
-        reader = await request.multipart()
-        part = await reader.next()
-    except (ValueError, AssertionError) as error:
-        raise ProblemError(400, "this form cannot be read; is it complete?") from error
-    if not isinstance(part, BodyPartReader) or not part.filename:
+async def _store_part(request: web.Request, upload: Upload, max_bytes: int, *, fields: bool) -> None:
+    given, reader, part = await open_form(request)
+    if part is None or (given and not fields):
         raise BadInput("send a form with one file, and options in the query", place="file")
+    if not part.filename:
+        raise BadInput("choose a file", place="file")
     upload.path = upload.path.with_name(_harmless(part.filename))
 
     async def pieces() -> AsyncIterator[bytes]:

@@ -11,6 +11,7 @@ from router.office.sessions import LASTS, Session, check_form, read_session
 from router.web.auth import Caller, Scope
 from router.web.bodies import read_body
 from router.web.keys import RUNTIME
+from router.web.multipart import MULTIPART, open_form
 from router.web.problems import ProblemError
 
 SIGN_IN = "/office/sign-in"
@@ -40,6 +41,8 @@ async def may_enter(request: web.Request, session: Session, scope: Scope) -> Cal
         given = request.headers.get(CSRF_HEADER, "")
         if not given and request.content_type == _FORM:
             given = first(await form_of(request), CSRF)
+        elif not given and request.content_type == MULTIPART:
+            given = (await open_form(request)).fields.get(CSRF, "")
         check_form(session, given)
     return caller
 

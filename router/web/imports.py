@@ -82,6 +82,11 @@ class ImportQuery(BaseModel):
     summary="Import members from CSV; 202 where it takes longer, with the number to ask for",
 )
 async def start_import(call: Call, body: Upload, query: ImportQuery) -> tuple[int, ImportReport]:
+    return await begin_import(call, body, query)
+
+
+async def begin_import(call: Call, body: Upload, query: ImportQuery) -> tuple[int, ImportReport]:
+    """Import a file: 200 and what became of it, or 202 and how it stands after `ANSWER_SECONDS`."""
     if query.attest_basis and not (call.caller and call.caller.may(Scope.ADMIN)):
         raise ProblemError(403, "only an admin may attest the legal basis of a file; leave out attest_…, or ask one")
     begun: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -151,6 +156,11 @@ async def get_import(call: Call) -> ImportReport:
     summary="Every line that could not be used, as CSV that no spreadsheet runs as formulas",
 )
 async def get_problems(call: Call) -> web.StreamResponse:
+    return await stream_problems(call)
+
+
+async def stream_problems(call: Call) -> web.StreamResponse:
+    """The lines of the import in the path that could not be used, piece by piece."""
     pieces = problems_csv(call.runtime.store, call.id)
     piece = await anext(pieces)  # before the headers are out: no such import is a 404
     response = web.StreamResponse(

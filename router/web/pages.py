@@ -21,7 +21,7 @@ from router.web.problems import ProblemError
 PAGES: Registry = []
 endpoint = registrar(PAGES)
 
-PAGE_PATHS = ("/a/", "/u/", "/push/", "/join/", "/e/", "/host/", "/f/", "/shared/", "/ideas", "/propose/")
+PAGE_PATHS = ("/a/", "/u/", "/push/", "/join/", "/e/", "/host/", "/f/", "/shared/", "/ideas", "/propose/", "/m/")
 """Below these an error is a page for a person, not a document for a program."""
 
 _CHANNEL_WORDS = {

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from aiohttp import web
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from router.core.ask import LOCALE
 from router.core.attention import Dial
 from router.core.errors import NotAllowed
+from router.door import DAYS, door_link, shut_door
 from router.joining import join_links
 from router.preferences import Preferences, Wishes, read_preferences, set_preferences
 from router.web.auth import Scope
@@ -56,6 +58,18 @@ class JoinLinks(_In):
 
     links: dict[str, str]
     """channel → link."""
+
+
+class DoorIn(_In):
+    """How long the link is to be good."""
+
+    days: Annotated[int, Field(ge=1, le=365)] = DAYS
+
+
+class DoorLink(_In):
+    """The link to a member's own page, for that member only: whoever has it sees and changes all that is theirs."""
+
+    link: str
 
 
 @endpoint(
@@ -106,3 +120,28 @@ async def make_join_links(call: Call, body: JoinLinksIn) -> JoinLinks:
     if not links:
         raise NotAllowed("neither webpush nor telegram (with its username) is set up; see docs/connect.md")
     return JoinLinks(links=links)
+
+
+@endpoint(
+    "POST",
+    "/api/v1/members/{id:[0-9]{1,18}}/door",
+    access=Scope.ADMIN,
+    body=DoorIn,
+    body_optional=True,
+    reply=DoorLink,
+    summary="Make the link to a member's own page",
+)
+async def make_door_link(call: Call, body: DoorIn) -> DoorLink:
+    return DoorLink(link=await door_link(call.runtime, call.id, days=body.days, now=call.now))
+
+
+@endpoint(
+    "DELETE",
+    "/api/v1/members/{id:[0-9]{1,18}}/door",
+    access=Scope.ADMIN,
+    status=204,
+    summary="Make all links to a member's own page void",
+)
+async def shut_members_door(call: Call) -> web.StreamResponse:
+    await shut_door(call.runtime, call.id, by=call.by, now=call.now)
+    return web.Response(status=204)

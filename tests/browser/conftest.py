@@ -16,11 +16,20 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from sqlalchemy import insert
 
+from router.community.event_desk import create_event
+from router.community.event_model import EventIn
+from router.community.proposals.model import Who
+from router.community.proposals.submitting import propose
+from router.community.seats import take_seat
 from router.core.ask import Ask
 from router.core.roles import Role
 from router.drafting import save_campaign
+from router.groups import add_group
 from router.office.organizers import Organizer
+from router.records.imports import ImportOptions, import_file
+from router.store.tables import thread
 from tests.support.movement import Movement, everywhere
 from tests.support.office import come_in, entered
 
@@ -56,6 +65,12 @@ class House:
     """An ask that is launched and begins later."""
     draft: int
     members: list[int]
+    group: int
+    idea: int
+    brought_in: int
+    """A file of members that was brought in."""
+    event: int
+    """An evening to which the first member comes, who also wrote what no rule understood."""
 
     @property
     def origin(self) -> str:
@@ -116,7 +131,40 @@ async def furnished(movement: Movement) -> House:
     waiting = await movement.launch(title="The general assembly", starts_at=later)
     ask = Ask.model_validate({"title": "A letter to the mayor", "texts": {"en": {"default": {"text": "Sign? YES"}}}})
     draft = await save_campaign(movement.runtime, ask, by="Ada Byron", now=movement.clock())
-    return House(movement, admin.organizer, launched, waiting, draft.id, members)
+    runtime, now = movement.runtime, movement.clock()
+    group = await add_group(
+        runtime, channel="telegram", account="main", value="-1001234567890", title="The harbour street",
+        tags=["tenants"], by="Ada Byron", now=now,
+    )  # fmt: skip
+    ids, who, words = await runtime.store.take_ids(2), Who(members[0], "a phone"), "Let us plant trees in the harbour"
+    idea = await runtime.store.transact(lambda connection: propose(runtime, connection, who, words, iter(ids), now=now))
+    report = await import_file(
+        runtime.store, _a_list(), key=runtime.key, default_region="US", by="Ada Byron", now=now,
+        options=ImportOptions(file_name="harbour.csv"),
+    )  # fmt: skip
+    event = await _an_evening(movement, members[0])
+    return House(movement, admin.organizer, launched, waiting, draft.id, members, group, idea.number, report.id, event)
+
+
+async def _an_evening(movement: Movement, guest: int) -> int:
+    runtime, now = movement.runtime, movement.clock()
+    body = EventIn(title="Dinner in the harbour", starts_at=now + timedelta(days=3), country="GB", area="Camden")
+    event = (await create_event(runtime, body, by="Ada Byron", now=now)).id
+    await runtime.store.transact(
+        lambda connection: take_seat(connection, event_id=event, member_id=guest, seats=2, now=now)
+    )
+    async with runtime.store.write() as connection:
+        await connection.execute(
+            insert(thread).values(
+                member_id=guest, status="open", channel="sms", inbound_id=0, messages=1, waiting=1, waiting_since=now,
+                last_in_at=now,
+            )
+        )  # fmt: skip
+    return event
+
+
+async def _a_list() -> AsyncIterator[bytes]:
+    yield b"first name,email,colour\nGrace,grace@example.org,red\n,nobody,blue\n"
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

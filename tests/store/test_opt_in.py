@@ -15,6 +15,7 @@ from router.community.turn import ask_somebody
 from router.community.welcome import welcome_new_member
 from router.core.channel import Inbound, Received
 from router.core.errors import BadInput
+from router.door import who_enters
 from tests.support.ledger import Ledger
 
 PHONE = "+33639980009"
@@ -292,8 +293,16 @@ async def test_why_tells_what_the_last_message_was_and_why_once(ledger: Ledger) 
     assert words.startswith(
         'Tenants Together: our last message to you here was "Rent hearing". We sent it to you by sms'
     )
-    assert words.endswith("Help: https://outreach.example.org")
+    assert "Help: https://outreach.example.org All about you: https://outreach.example.org/m/" in words
     assert len(words) <= 300
+    assert await who_enters(ledger.runtime, words.rpartition("/")[2], now=ledger.clock()) is not None
+
+
+async def test_the_page_of_one_is_not_shown_to_others_who_have_the_same_phone(ledger: Ledger) -> None:
+    await ledger.add_members(2, phone=PHONE)
+    await says(ledger, "why")
+    [words] = await answers(ledger)
+    assert "/m/" not in words
 
 
 async def test_why_without_a_message_and_in_another_language(ledger: Ledger) -> None:

@@ -26,6 +26,11 @@ CSP = (
 ROOMS: tuple[tuple[str, str, Scope], ...] = (
     ("/office", "Home", Scope.CAMPAIGNS_READ),
     ("/office/asks", "Asks", Scope.CAMPAIGNS_READ),
+    ("/office/inbox", "Inbox", Scope.INBOX_READ),
+    ("/office/events", "Events", Scope.MEMBERS_WRITE),
+    ("/office/members", "Members", Scope.INBOX_READ),
+    ("/office/groups", "Groups", Scope.CAMPAIGNS_READ),
+    ("/office/ideas", "Ideas", Scope.CAMPAIGNS_READ),
     ("/office/channels", "Channels", Scope.CAMPAIGNS_READ),
     ("/office/policy", "Rules", Scope.CAMPAIGNS_READ),
     ("/office/organizers", "Organizers", Scope.ADMIN),

@@ -60,7 +60,7 @@ async def test_the_page(
     ada = await entered(ledger.runtime, ada.organizer, now=clock())
     page = await read(client, ada, f"/office/asks/{campaign}/results")
     assert "2 people acted and were not told yet what came of it: owed by" in page
-    assert f"outreach report-back {campaign}" in page
+    assert f'href="/office/asks/{campaign}/report-back">Tell them' in page
     clock.advance(days=60)
     ada = await entered(ledger.runtime, ada.organizer, now=clock())
     assert "overdue since" in await read(client, ada, f"/office/asks/{campaign}/results")
