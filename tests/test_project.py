@@ -59,6 +59,13 @@ PUBLIC = {
     "GET /ideas/{id}",
     "GET /propose/{token}",  # a member's own page of ideas, by a signed link
     "POST /propose/{token}",
+    "GET /m/{token}",  # a member's own door, by a signed link that can be made void
+    "POST /m/{token}",
+    "GET /m/{token}/why/{id}",
+    "GET /m/{token}/data.json",
+    "GET /m/{token}/data.zip",
+    "GET /m/{token}/erase",
+    "POST /m/{token}/erase",
     "GET /total/{id}.json",  # how far a launched ask's goal is: no names, no words of the ask
     "GET /total/{id}.svg",
     "GET /total/{id}.txt",

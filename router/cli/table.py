@@ -37,10 +37,13 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "demo",
         "A made-up movement is asked to an event, over the real adapters of all channels against simulated providers.",
     ),
+    "door": ("members", "The link to MEMBER's own page, for that member only."),
+    "erase": ("members", "Erase MEMBER for good: name, addresses and every word; nobody writes to them again."),
     "events": (
         "events",
         "Events that people host and come to: list them, approve, refuse and cancel them, trust a host.",
     ),
+    "export": ("members", "All that we hold of MEMBER, into FILE: JSON, or CSV tables where its name ends in .zip."),
     "group": ("groups", "Group chats that asks can be posted in: enter one, tag it, list them."),
     "import": ("people", "Read members from a CSV file: any common encoding, delimiter and column names."),
     "inbox": (

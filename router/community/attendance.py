@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.community.seats import count_seats, is_rsvp, lock_event, rsvp_of
@@ -14,11 +14,14 @@ from router.deeds import Deed, keep_deed
 from router.runtime import Runtime
 from router.store.budgets import note_answers
 from router.store.campaigns import write_audit
-from router.store.tables import rsvp
+from router.store.tables import action, rsvp
 from router.store.tallies import Moves
 
 DOORS_OPEN = timedelta(hours=12)
 """So long before the start somebody can be checked in at the earliest; a slip of the finger otherwise."""
+
+_SOURCE = "event"
+"""Of the actions that are made here."""
 
 
 async def keep_came(
@@ -41,7 +44,7 @@ async def keep_came(
     if asked_by is None:
         return False
     await count_seats(connection, event_id)
-    deed = Deed(member_id, asked_by or campaign_id, Rung.ATTEND.done, "event", f"{event_id}:{member_id}:came", now)
+    deed = Deed(member_id, asked_by or campaign_id, Rung.ATTEND.done, _SOURCE, _told_as(event_id, member_id), now)
     kept = await keep_deed(connection, number, deed, moves, now=now)
     if kept:
         await note_answers(connection, {member_id: now})
@@ -56,6 +59,36 @@ async def check_in(runtime: Runtime, event_id: int, member_id: int, *, by: str, 
 async def miss(runtime: Runtime, event_id: int, member_id: int, *, by: str, now: datetime) -> bool:
     """A guest did not come; False where that was known. Raises `NotFound` and `NotAllowed`."""
     return await _at_the_door(runtime, event_id, member_id, came=False, by=by, now=now)
+
+
+async def undo(runtime: Runtime, event_id: int, member_id: int, *, by: str, now: datetime) -> bool:
+    """It was a slip of the finger: they neither came nor stayed away. False where nobody had said so.
+
+    What was made of their coming (an action of theirs) is gone again. Raises `NotFound`.
+    """
+    [audit_id] = await runtime.store.take_ids(1)
+
+    async def work(connection: AsyncConnection) -> bool:
+        if await lock_event(connection, event_id) is None or await rsvp_of(connection, event_id, member_id) is None:
+            raise NotFound("there is no such guest")
+        told = update(rsvp).where(is_rsvp(event_id, member_id), rsvp.c.status.in_(("came", "missed")))
+        if (await connection.execute(told.values(status="confirmed", changed_at=now))).rowcount == 0:
+            return False
+        mine = (action.c.source == _SOURCE) & (action.c.external_id == _told_as(event_id, member_id))
+        await connection.execute(delete(action).where(mine))
+        await count_seats(connection, event_id)
+        detail = {"member": member_id}
+        await write_audit(
+            connection, audit_id, who=by, what="event.undo", subject=str(event_id), detail=detail, now=now
+        )
+        return True
+
+    return await runtime.store.transact(work)
+
+
+def _told_as(event_id: int, member_id: int) -> str:
+    """Under which name somebody's coming is an action."""
+    return f"{event_id}:{member_id}:came"
 
 
 async def _at_the_door(runtime: Runtime, event_id: int, member_id: int, *, came: bool, by: str, now: datetime) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,6 +19,9 @@ from router.core.ladder import Rung
 from router.runtime import Runtime
 from router.store.campaigns import read_ask, write_audit
 from router.store.tables import call_line
+
+Along = Callable[[AsyncConnection, int], Awaitable[None]]
+"""What is written in the same transaction; it gets the line's number."""
 
 
 class CallLine(BaseModel):
@@ -45,8 +49,10 @@ class CallLine(BaseModel):
         return Hours(opens_at=self.opens_at, closes_at=self.closes_at, slot=slot, per_slot=self.per_slot)
 
 
-async def add_line(runtime: Runtime, campaign_id: int, about: dict[str, Any], *, by: str, now: datetime) -> CallLine:
-    """Give a campaign a line; `about` has all of `CallLine` but its numbers.
+async def add_line(
+    runtime: Runtime, campaign_id: int, about: dict[str, Any], *, by: str, now: datetime, along: Along | None = None
+) -> CallLine:
+    """Give a campaign a line; `about` has all of `CallLine` but its numbers. `along` is written with it.
 
     Raises `NotFound` without the campaign, `BadInput` for what cannot work.
     """
@@ -54,6 +60,8 @@ async def add_line(runtime: Runtime, campaign_id: int, about: dict[str, Any], *,
     line = _checked(runtime, {**about, "id": number, "campaign_id": campaign_id}, now=now)
 
     async def work(connection: AsyncConnection) -> None:
+        if along is not None:
+            await along(connection, number)
         ask = await read_ask(connection, campaign_id)
         if ask.wants is not Rung.CALL:
             raise BadInput("this campaign does not ask for calls; save one with wants = call", place="campaign")

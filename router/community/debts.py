@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -40,6 +40,9 @@ _OWING = (
     " (SELECT max(r.at) FROM report_back r WHERE r.campaign_id = c.id AND r.kind = 'progress') AS noted"
     " FROM campaign c WHERE c.reported_at IS NULL AND c.kind = 'ask' AND c.expires_at IS NOT NULL"
 )
+
+Along = Callable[[AsyncConnection, int], Awaitable[None]]
+"""What is written in the same transaction; it gets the override's number."""
 
 _looked: WeakKeyDictionary[Store, datetime] = WeakKeyDictionary()
 """ledger → when its due dates were reckoned last."""
@@ -139,11 +142,13 @@ async def list_owed(runtime: Runtime, *, now: datetime, limit: int = 100) -> lis
         ]
 
 
-async def override_debt(runtime: Runtime, campaign_id: int, *, by: str, reason: str, now: datetime) -> Override:
+async def override_debt(
+    runtime: Runtime, campaign_id: int, *, by: str, reason: str, now: datetime, along: Along | None = None
+) -> Override:
     """Let an ask go to people who are owed a report-back. The reason is public and stays so.
 
-    It counts for whom is routed from then on; whoever was held before stays held. Raises `BadInput` for a reason that
-    says nothing, `NotAllowed` for what is over or was never held back, `NotFound`.
+    It counts for whom is routed from then on; whoever was held before stays held. `along` is written with it. Raises
+    `BadInput` for a reason that says nothing, `NotAllowed` for what is over or was never held back, `NotFound`.
     """
     reason = " ".join(reason.split())
     if not SHORTEST_REASON <= len(reason) <= 400:
@@ -164,6 +169,8 @@ async def override_debt(runtime: Runtime, campaign_id: int, *, by: str, reason: 
         # A higher epoch makes whoever routes it look again at what stands in its way (rule 1).
         await move_campaign(connection, campaign_id, (row.status,), row.status)
         await keep_audit(connection, audit, campaign_id, "debt_override", by, now, reason=reason)
+        if along is not None:
+            await along(connection, number)
         return str(await connection.scalar(select(campaign.c.title).where(campaign.c.id == campaign_id)))
 
     title = await runtime.store.transact(work)

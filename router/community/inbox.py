@@ -40,6 +40,17 @@ _MOST_WAITING = 30_000
 """Nobody counts any further; the column has 15 bits."""
 
 
+class ThreadTaken(NotAllowed):
+    """Another organizer has a thread. `on_a_page` says it where a form to assign it stands beside."""
+
+    def __init__(self, who: str, member_id: int, since: datetime, until: datetime) -> None:
+        waits = f"{who} has had this thread since {since:%H:%M} UTC; ask them, wait until {until:%H:%M} UTC, or"
+        self.on_a_page = f"{waits} give it to yourself below"
+        super().__init__(
+            f"{waits} assign it: outreach inbox assign {member_id} NAME, or POST /api/v1/inbox/{member_id}/assign"
+        )
+
+
 async def keep_for_people(turn: Turn) -> None:
     """A message that is nobody's business goes to its member's thread. A suggestion stays until it is answered."""
     kind, value = suggested(turn.intent, turn.event.text)
@@ -120,10 +131,7 @@ def check_free(runtime: Runtime, row: Any, *, by: str, now: datetime) -> None:
     since = from_ms(row.claimed_at)
     until = since + runtime.policy.inbox.claim_lasts
     if now < until:
-        raise NotAllowed(
-            f"{row.claimed_by} has had this thread since {since:%H:%M} UTC; ask them, wait until {until:%H:%M} UTC, or"
-            f" assign it: outreach inbox assign {row.member_id} NAME, or POST /api/v1/inbox/{row.member_id}/assign"
-        )
+        raise ThreadTaken(row.claimed_by, row.member_id, since, until)
 
 
 async def _change(

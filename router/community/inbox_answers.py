@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -23,18 +23,28 @@ from router.store.people import read_addresses
 from router.store.tables import from_ms
 from router.store.tallies import Moves
 
+Along = Callable[[AsyncConnection, int], Awaitable[None]]
+"""What is written in the same transaction; it gets the member's number."""
+
 LONGEST = 1_600
 """Characters of an answer: the longest text that Twilio takes (error 21617)."""
 
 
 async def answer(
-    runtime: Runtime, member_id: int, words: str, *, by: str, now: datetime, read: int | None = None
+    runtime: Runtime,
+    member_id: int,
+    words: str,
+    *,
+    by: str,
+    now: datetime,
+    read: int | None = None,
+    along: Along | None = None,
 ) -> None:
     """Write to a member where they wrote last; the thread is `by`'s from now on.
 
     `read` is how many messages of theirs `by` had read (`ThreadView.messages`; all, where None): what came since stays
-    waiting. Raises `BadInput` for words that cannot be, `NotAllowed` where somebody else has the thread or the member
-    may not be written to any more, `NotFound`.
+    waiting. `along` is written with it. Raises `BadInput` for words that cannot be, `NotAllowed` where somebody else
+    has the thread or the member may not be written to any more, `NotFound`.
     """
     if not words.strip():
         raise BadInput("write something", place="text")
@@ -46,6 +56,8 @@ async def answer(
         ids, moves = iter(numbers), Moves()
         await _answer(runtime, connection, member_id, words, ids, moves, by=by, now=now, read=read)
         await moves.write(connection)
+        if along is not None:
+            await along(connection, member_id)
 
     await runtime.store.transact(work)
     runtime.signals.wake(Wake.SEND)
@@ -109,9 +121,17 @@ def _may_write(runtime: Runtime, place: Address, now: datetime) -> Allow | Reaso
     return consent.check_conversation(place, now=now)
 
 
-async def close(runtime: Runtime, member_id: int, *, by: str, now: datetime, as_suggested: bool = False) -> None:
+async def close(
+    runtime: Runtime,
+    member_id: int,
+    *,
+    by: str,
+    now: datetime,
+    as_suggested: bool = False,
+    along: Along | None = None,
+) -> None:
     """The thread is done; it opens again when they write. With `as_suggested` what its suggestion says is done first,
-    as if they had written just that.
+    as if they had written just that. `along` is written with it.
 
     Raises `NotAllowed` where somebody else has it, or nothing can be done by its suggestion; `NotFound`.
     """
@@ -131,6 +151,8 @@ async def close(runtime: Runtime, member_id: int, *, by: str, now: datetime, as_
         detail = {"as": row.suggestion} if as_suggested else {}
         await write_audit(connection, audit, who=by, what="thread.done", subject=str(member_id), detail=detail, now=now)
         await moves.write(connection)
+        if along is not None:
+            await along(connection, member_id)
         return after
 
     after = await runtime.store.transact(work)

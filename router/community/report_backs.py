@@ -8,6 +8,7 @@ acted on; it costs no budget, and once it has been sent the debt is paid (`store
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -32,6 +33,9 @@ from router.store.tallies import read_tally
 
 _LONGEST = 4_000
 """Characters of a report-back; what is sent must also fit its channel."""
+
+Along = Callable[[AsyncConnection, int], Awaitable[None]]
+"""What is written in the same transaction; it gets the report-back's number."""
 
 
 class ReportBackIn(BaseModel):
@@ -105,12 +109,12 @@ class PublicReport(BaseModel):
 
 
 async def write_report_back(
-    runtime: Runtime, campaign_id: int, body: ReportBackIn, *, by: str, now: datetime
+    runtime: Runtime, campaign_id: int, body: ReportBackIn, *, by: str, now: datetime, along: Along | None = None
 ) -> ReportBackView:
     """Write a report-back about a campaign; a result is launched, or left as a draft until a second organizer approves.
 
-    Raises `NotFound`, `NotAllowed` where there is nobody to report to or it was reported already, `BadInput` for words
-    that could not be sent.
+    `along` is written with it. Raises `NotFound`, `NotAllowed` where there is nobody to report to or it was reported
+    already, `BadInput` for words that could not be sent.
     """
     async with runtime.store.read() as connection:
         about = await _about(connection, campaign_id)
@@ -120,6 +124,8 @@ async def write_report_back(
     number, audit = await runtime.store.take_ids(2)
 
     async def keep(connection: AsyncConnection, sent_as: int) -> None:
+        if along is not None:
+            await along(connection, number)
         await keep_report(connection, number, audit, campaign_id, body, sent_as, by=by, now=now)
         if not sent_as:
             await reckon_again(runtime, connection, campaign_id, now=now)

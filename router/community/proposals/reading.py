@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Row, select
+from sqlalchemy import ColumnElement, Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.errors import NotFound
@@ -80,9 +80,18 @@ class OneProposal(_View):
     reported: list[ReportView]
 
 
-async def list_proposals(runtime: Runtime, *, status: str = "", limit: int = 50, after: int = 0) -> list[ProposalView]:
-    """Ideas by their number, those after number `after`; of one status where it is given."""
+async def list_proposals(
+    runtime: Runtime,
+    *,
+    status: str = "",
+    limit: int = 50,
+    after: int = 0,
+    among: ColumnElement[bool] | None = None,
+) -> list[ProposalView]:
+    """Ideas by their number, those after number `after`; of one status, and `among` those only, where it is given."""
     query = select(proposal).where(proposal.c.number > after).order_by(proposal.c.number).limit(limit)
+    if among is not None:
+        query = query.where(among)
     if status:
         query = query.where(proposal.c.status == status)
     async with runtime.store.read() as connection:

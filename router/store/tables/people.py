@@ -41,10 +41,16 @@ member = Table(
     Column("dial", String(12), nullable=False, server_default="everything", comment="how much of us they want"),
     Column("paused_until", Instant),
     Column("erased_at", Instant),
+    Column(
+        "door_epoch", Integer, nullable=False, server_default="0",
+        comment="links to their own page carry it: one more, and all older ones are void",
+    ),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     Index("ix_member_household_id", "household_id"),
-)
+    # Byte by byte, as SQLite sorts anyway: so the beginning of a name is a range of the index.
+    Index("ix_member_name_key", "name_key", postgresql_ops={"name_key": "varchar_pattern_ops"}),
+)  # fmt: skip
 
 member_tag = Table(
     "member_tag",
