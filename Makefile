@@ -3,7 +3,7 @@
 
 ARGS ?=
 
-.PHONY: help venv demo serve test test-counterparts lint bench lock clean
+.PHONY: help venv demo serve test test-counterparts chaos lint bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -34,6 +34,9 @@ lint: .venv/.ready ## Check style, types and the direction of imports
 	@echo "==> lint-imports"
 	@.venv/bin/lint-imports --no-cache --no-logo
 
+chaos: .venv-chaos/.ready ## Try to break every promise of docs/promises.md, and print what was lost (ARGS go to it)
+	@.venv-chaos/bin/python -m tests.chaos $(ARGS)
+
 bench: .venv-bench/.ready ## Measure beside yardsticks, in an environment of its own (ARGS go to the bench)
 	@.venv-bench/bin/python -m bench $(ARGS)
 
@@ -41,7 +44,7 @@ lock: ## Pin all dependencies anew, with hashes (ARGS=--upgrade: at their newest
 	@sh .ci/lock $(ARGS)
 
 clean: ## Remove environments, caches and builds (never a ledger)
-	rm -rf .venv .venv-bench build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache bench/out
+	rm -rf .venv .venv-bench .venv-chaos build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache bench/out
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.ready: requirements-test.lock pyproject.toml .ci/build.lock .ci/venv
@@ -49,3 +52,6 @@ clean: ## Remove environments, caches and builds (never a ledger)
 
 .venv-bench/.ready: requirements.lock bench/requirements.lock pyproject.toml .ci/build.lock .ci/venv
 	@sh .ci/venv .venv-bench requirements.lock bench/requirements.lock
+
+.venv-chaos/.ready: requirements-test.lock tests/chaos/requirements.lock pyproject.toml .ci/build.lock .ci/venv
+	@sh .ci/venv .venv-chaos requirements-test.lock tests/chaos/requirements.lock
