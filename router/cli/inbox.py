@@ -109,6 +109,9 @@ def _do(member: str, work: Callable[[Runtime, int], Awaitable[None]]) -> None:
 
 
 def _show_page(page: ThreadPage) -> None:
+    if not page.threads:
+        out.print("There is no such thread: nobody waits here for an answer.")
+        return
     table = Table("Member", "Name", "Waiting", "Since", "On", "About", "They wrote", "Probably", "Has it")
     for one in page.threads:
         since = _moment(one.waiting_since)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -13,53 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.core.ask import Ask
-from router.core.channel import ChannelSpec, Idempotency
-from router.core.content import Renderer, check_ask, find_problems, sample_member
+from router.core.content import check_ask, find_problems, sample_member
 from router.core.content_check import shorteners_in
-from router.core.content_render import CONTROLS, Footer, MessageTemplates, longest_deadline, say_deadline
-from router.core.content_syntax import VARIABLES, fill, longest, read_template, sandbox
+from router.core.content_render import CONTROLS, longest_deadline, say_deadline
+from router.core.content_syntax import fill, longest, read_template
 from router.core.errors import BadInput
 from router.core.giving import LONGEST_SUM
 from router.core.model import Member
-from router.messages import load_message_templates
-
-
-def spec(name: str, **more: Any) -> ChannelSpec:
-    base: dict[str, Any] = {
-        "address_kind": "phone",
-        "max_length": 1600,
-        "receipts": True,
-        "inbound": True,
-        "idempotency": Idempotency.NONE,
-        "settings": (),
-    }
-    return ChannelSpec(name=name, **(base | more))
-
-
-SMS = spec("sms", counts_segments=True)
-EMAIL = spec("email", address_kind="email", max_length=100_000, subject=True, html=True)
-CHAT = spec("chat", address_kind="chat", max_length=300)
-SPECS = {"sms": SMS, "email": EMAIL}
-LINK = "https://go.example.org/a/wgKHrUsJ2b9fkFc"
-STOP = "https://go.example.org/u/wgKHrUug8WaItGGxxbVaj4A"
-TEMPLATES = load_message_templates()
-
-
-def ask(text: str = "Come tonight, {{ first_name }}", **more: Any) -> Ask:
-    return Ask.model_validate({"title": "Rents", "texts": {"en": {"default": {"text": text}}}} | more)
-
-
-def problems(text: str, specs: Mapping[str, ChannelSpec] = SPECS, **more: Any) -> list[str]:
-    return [str(problem) for problem in find_problems(ask(text, **more), specs)]
-
-
-def renderer(of: Ask, organization: str = "Tenants United", postal: str = "1 Main St\nSpringfield") -> Renderer:
-    return Renderer(of, organization=organization, postal_address=postal, templates=TEMPLATES)
-
-
-def sms(of: Ask, member: Member, organization: str = "Tenants United") -> str:
-    return renderer(of, organization).render(member, "sms", SMS, link=LINK, unsubscribe_url=STOP).text
-
+from tests.support.words import ANA, CHAT, EMAIL, LINK, SMS, SPECS, STOP, ask, problems, renderer, slot, sms
 
 # ── what is refused ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -225,55 +183,7 @@ def test_shorteners_are_found_where_they_hide() -> None:
     assert shorteners_in("rabbit.ly bit.lyrics t.com is.gdx example.org/bit.ly.html") == []
 
 
-# ── the language is Jinja's ───────────────────────────────────────────────────────────────────────────────────────
-
-
-class Attributes:
-    """What Jinja sees as ``attribute``: every name, nothing but names."""
-
-    def __init__(self, values: Mapping[str, str]) -> None:
-        self._values = values
-
-    def __getitem__(self, name: str) -> str:
-        return self._values.get(name, "")
-
-
-def as_jinja(source: str, values: Mapping[str, str]) -> str:
-    own = {name.removeprefix("attribute."): value for name, value in values.items() if name.startswith("attribute.")}
-    return sandbox().from_string(source).render({**values, "attribute": Attributes(own)})
-
-
-prose = st.text(st.sampled_from("ab {}%#-'\"|.,\r\n\\äßİΐ👋🏽ع"), max_size=12)
-variable = st.sampled_from([*VARIABLES, "attribute.branch", "attribute.t_shirt"])
-step = st.one_of(
-    st.sampled_from(["upper", "lower", "capitalize", "title"]),
-    st.integers(1, 30).map(lambda n: f"truncate({n})"),
-    st.text("ab ä", max_size=5).map(lambda t: f'default("{t}")'),
-)
-slot = st.builds(lambda name, steps: "{{ " + "|".join([name, *steps]) + " }}", variable, st.lists(step, max_size=3))
-values_for = st.fixed_dictionaries(
-    {name: st.text(max_size=30) for name in (*VARIABLES, "attribute.branch", "attribute.t_shirt")}
-)
-
-
-@given(st.lists(st.one_of(prose, slot), max_size=6).map("".join), values_for)
-def test_our_rendering_is_jinjas_own(source: str, values: dict[str, str]) -> None:
-    pieces, found = read_template(source, "x")
-    if not found:
-        assert fill(pieces, values) == as_jinja(source, values)
-
-
-@given(st.text(st.sampled_from("{}%#|()[]'\"ab.,_~-+*/ \n\r\\0x"), max_size=40), values_for)
-def test_any_text_is_read_or_refused_and_never_crashes(source: str, values: dict[str, str]) -> None:
-    pieces, found = read_template(source, "x")
-    assert all(problem.place.startswith("x") for problem in found)
-    if not found:
-        assert fill(pieces, values) == as_jinja(source, values)
-
-
 # ── what members read ─────────────────────────────────────────────────────────────────────────────────────────────
-
-ANA = Member(id=1, first_name="Ana", last_name="Ruiz", place="Leeds", locale="es-MX", zone="Europe/London")
 
 
 def test_a_text_message_names_its_sender_once() -> None:
@@ -417,108 +327,3 @@ def test_the_sample_member_has_all_that_the_ask_speaks_of() -> None:
     )
     member = sample_member(of, "fr")
     assert (len(member.first_name), member.locale, dict(member.attributes)) == (20, "fr", {"b": "(b)"})
-
-
-# ── email ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-class Page(HTMLParser):
-    """What an email's HTML holds: tags in order, links, visible text."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.links: list[str | None] = []
-        self.html_tag: dict[str, str | None] = {}
-        self.text = ""
-        self.feed(html)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        if tag == "a":
-            self.links.append(dict(attrs)["href"])
-        if tag == "html":
-            self.html_tag = dict(attrs)
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-
-def email(of: Ask, member: Member = ANA, organization: str = "Tenants United") -> Any:
-    return renderer(of, organization).render(member, "email", EMAIL, link=LINK, unsubscribe_url=STOP)
-
-
-def test_an_email_has_text_page_subject_and_foot() -> None:
-    of = ask("Hi {{ first_name }},\n\nsee https://example.org/a?b=1&c=2.\nOr {{ link }}", link="https://example.org")
-    got = email(of)
-    assert got.subject == "Rents"
-    assert got.text == (
-        "Hi Ana,\n\nsee https://example.org/a?b=1&c=2.\nOr "
-        + LINK
-        + "\n\n-- \nTenants United\n1 Main St\nSpringfield\n\n"
-        "You get this email because you agreed to hear from Tenants United.\nUnsubscribe: " + STOP + "\n"
-    )
-    page = Page(got.html)
-    assert page.links == ["https://example.org/a?b=1&c=2", LINK, STOP]
-    assert page.html_tag == {"lang": "en", "dir": "ltr"}
-    assert page.tags.count("p") == 2 + 3
-    assert all(line in page.text for line in ("Hi Ana,", "1 Main St", "Springfield", "Tenants United", "Unsubscribe"))
-
-
-EVIL = '<b><script>alert(1)</script>"&\'<a href="https://evil.example">'
-
-
-def test_what_people_typed_is_escaped_and_brings_no_tag_and_no_header() -> None:
-    calm = Page(email(ask("Hi {{ first_name }} {{ attribute.a }}")).html)
-    text = "Hi {{ first_name }} {{ attribute.a }}"
-    of = ask(texts={"en": {"email": {"text": text, "subject": "For {{ attribute.a }}"}}}, channels=["email"])
-    got = email(of, Member(id=1, first_name=EVIL[:35], attributes={"a": "x\r\nBcc: all@example.org " + EVIL}))
-    page = Page(got.html)
-    assert [tag for tag in page.tags if tag != "a"] == [tag for tag in calm.tags if tag != "a"]
-    assert "\n" not in got.subject
-    assert "\r" not in got.subject
-    assert "<script>" in page.text
-
-
-def test_an_organizations_name_cannot_break_the_page() -> None:
-    got = email(ask("Hi"), organization="A & B <i>\x00subject\x00</i>")
-    assert "A & B <i> subject </i>" in Page(got.html).text
-    assert "i" not in Page(got.html).tags
-
-
-@pytest.mark.parametrize(
-    ("locale", "direction", "unsubscribe"),
-    [("ar", "rtl", "إلغاء الاشتراك"), ("he-IL", "rtl", "Unsubscribe"), ("pt-BR", "ltr", "Cancelar a subscrição")],
-)
-def test_an_email_speaks_and_runs_as_its_locale_does(locale: str, direction: str, unsubscribe: str) -> None:
-    of = ask(texts={locale: {"default": {"text": "x"}}}, default_locale=locale)
-    got = email(of, Member(id=1, locale=locale))
-    assert Page(got.html).html_tag == {"lang": locale, "dir": direction}
-    assert unsubscribe in got.html
-    assert f"{unsubscribe}: {STOP}" in got.text
-
-
-@given(
-    st.text(st.sampled_from("ab<>&\"' \n.,:/)http"), max_size=60), st.text(st.sampled_from("<>&\"'a:/\n"), max_size=20)
-)
-def test_no_text_brings_a_tag_of_its_own(text: str, name: str) -> None:
-    of = ask("{% raw %}https://x" + text + "{% endraw %} {{ attribute.n }}")
-    page = Page(email(of, Member(id=1, attributes={"n": name})).html)
-    assert set(page.tags) <= {"html", "head", "meta", "title", "style", "body", "div", "p", "br", "a", "strong"}
-    assert all(link and re.match(r"https?://[^\s<>\"]+$", link) for link in page.links)
-
-
-def test_every_packaged_footer_is_whole() -> None:
-    assert {"en", "es", "fr", "de", "pt", "ar"} <= set(TEMPLATES.footers)
-    for footer in TEMPLATES.footers.values():
-        assert "{organization}" in footer.why
-        assert footer.unsubscribe
-
-
-def test_a_language_without_a_footer_has_the_english_one() -> None:
-    only = MessageTemplates(
-        email_html="{{ why }}", footers={"en": Footer(why="why {organization}", unsubscribe="stop")}
-    )
-    of = Renderer(ask("x"), organization="O", postal_address="", templates=only)
-    assert of.render(Member(id=1, locale="de"), "email", EMAIL, link="", unsubscribe_url="u").html == "why O"

@@ -15,7 +15,7 @@ from router.core.giving import LONGEST_SUM, draw_total, read_amount, say_sum, sh
 from router.core.goals import Progress
 from router.core.phrases import LANGUAGES
 from router.core.sms import count_segments
-from tests.core.test_content import SPECS
+from tests.support.words import SPECS
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from router.core.tone import ToneKind, find_tone
 from router.core.tone_table import ToneTable
 from router.messages import load_message_templates
 from router.settings import load_settings, load_toml
-from tests.core.test_content import SMS, SPECS
+from tests.support.words import SMS, SPECS
 
 TONE = ToneTable.from_toml(load_toml("tone", load_settings()))
 

@@ -15,7 +15,7 @@ from router.core.links import action_token
 from router.core.model import DeliveryRef
 from router.store.engine import Store
 from router.views import view_campaign
-from tests.store.test_calls import Phones
+from tests.support.calling import Phones
 from tests.support.ledger import Ledger
 from tests.support.runtime import Clock
 

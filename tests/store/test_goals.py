@@ -24,7 +24,7 @@ from router.store.batches import let_go
 from router.store.engine import Store
 from router.tending import tend
 from router.views import CampaignView, view_campaign
-from tests.store.test_rules_dispatch import claim, lease_and_claim, record
+from tests.support.claims import claim, lease_and_claim, record
 from tests.support.ledger import Ledger
 from tests.support.runtime import Clock
 

@@ -22,7 +22,7 @@ from router.settings import load_settings, load_toml
 from router.store.engine import Store
 from router.store.spendings import month_of
 from router.views import view_campaign
-from tests.store.test_rules_dispatch import expire_lease, lease, lease_and_claim, record
+from tests.support.claims import expire_lease, lease, lease_and_claim, record
 from tests.support.ledger import Ledger, Script
 from tests.support.runtime import PLAIN_BUDGET, Clock
 

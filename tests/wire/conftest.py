@@ -9,6 +9,7 @@ import pytest
 
 from router.loop import loop_factory
 from router.wire import HttpWire
+from tests.channels.contract.http_provider import HttpProvider
 
 
 def pytest_asyncio_loop_factories(
@@ -23,3 +24,12 @@ def pytest_asyncio_loop_factories(
 async def wire() -> AsyncIterator[HttpWire]:
     async with HttpWire() as wire:
         yield wire
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[HttpProvider]:
+    server = HttpProvider()
+    await server.start()
+    yield server
+    await server.stop()
+    assert server.leftovers() == []

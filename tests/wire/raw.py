@@ -19,6 +19,7 @@ import pytest
 from router.core.channel import HttpReply
 from router.core.errors import SendError
 from router.wire import HttpWire
+from tests.channels.contract.http_provider import HttpProvider
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
 BODIES = [b"%02d" % number for number in range(30)]
@@ -109,3 +110,9 @@ async def settled(count: int) -> None:
             return
         await asyncio.sleep(0.01)
     pytest.fail(f"{open_sockets() - count} sockets are left open")
+
+
+async def post(wire: HttpWire, server: HttpProvider, **options: Any) -> Any:
+    """One request to where the provider listens."""
+    values: dict[str, Any] = {"headers": {"X-Key": "hush"}, "body": b"text", "timeout": 2.0}
+    return await wire.request("POST", f"http://127.0.0.1:{server.port}/a?b=%2B", **(values | options))
