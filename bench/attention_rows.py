@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
 from collections.abc import Iterator, Mapping
 
 from bench import harness, ledgers
@@ -50,7 +49,7 @@ def _paused(bench: Bench, sandbox: Provider, ledger: ledgers.Ledger, redis: str)
         sandbox.forget()
         with announced(bench.console, f"pause with {heard}"), ledger.copy() as url:
             env = {**environment(bench, url, sandbox), "OUTREACH_REDIS_URL": redis}
-            with _workers(bench, env):
+            with workers(bench, env):
                 arguments = ["-m", "bench.pausing", "pause", "--sandbox", sandbox.url]
                 arguments += ["--after", str(bench.members // 4)]
                 run = harness.run(arguments, core=bench.cores.provider, env=env)
@@ -72,19 +71,13 @@ def _paused(bench: Bench, sandbox: Provider, ledger: ledgers.Ledger, redis: str)
 
 
 @contextlib.contextmanager
-def _workers(bench: Bench, env: Mapping[str, str]) -> Iterator[None]:
-    command = ["-m", "bench.pausing", "work"]
-    started = [harness.start(command, core=bench.cores.sender, env=env) for _ in range(WORKERS)]
-    try:
+def workers(bench: Bench, env: Mapping[str, str], *, count: int = WORKERS) -> Iterator[None]:
+    """So many worker processes that are ready to work, on the sender's core, the provider's, and so on."""
+    command, cores = ["-m", "bench.pausing", "work"], (bench.cores.sender, bench.cores.provider)
+    with contextlib.ExitStack() as stack:
+        for place in range(count):
+            stack.enter_context(harness.Background(command, core=cores[place % 2], env=env))
         yield
-    finally:
-        for process in started:
-            process.terminate()
-        for process in started:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=10)
-            process.kill()
-            process.wait()
 
 
 def _redis_url() -> str | None:

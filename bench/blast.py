@@ -10,9 +10,10 @@ import argparse
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import text
 
@@ -28,18 +29,23 @@ from router.runtime import Runtime
 from router.settings import load_settings
 from router.worker import BESIDE, run_worker
 
-ASK = {
-    "title": "Bench",
-    "channels": ["sms"],
-    "texts": {"en": {"sms": {"text": "{{ first_name }}, " + BODY}}},
-}
+_WORDS = {"text": "{{ first_name }}, " + BODY}
 
 
-async def blast(watch_unknown: bool) -> dict[str, object]:
+def ask_on(*channels: str) -> dict[str, Any]:
+    """The ask of a bench, with the same words on each of these channels."""
+    words = {one: {**_WORDS, **({"subject": "Are you in?"} if one == "email" else {})} for one in channels}
+    return {"title": "Bench", "channels": list(channels), "texts": {"en": words}}
+
+
+ASK = ask_on("sms")
+
+
+async def blast(ask: Mapping[str, Any], watch_unknown: bool) -> dict[str, object]:
     """Run it; returns what the parent prints and checks."""
     async with open_runtime(load_settings()) as runtime:
         now = datetime.now(UTC)
-        campaign = await drafting.save_campaign(runtime, Ask.model_validate(ASK), by="bench", now=now)
+        campaign = await drafting.save_campaign(runtime, Ask.model_validate(ask), by="bench", now=now)
         await launch.approve_campaign(runtime, campaign.id, by="a second organizer", now=now)
         async with _watched(runtime, watch_unknown) as most_unknown:
             with Stopwatch() as watch:
@@ -81,9 +87,10 @@ async def _watched(runtime: Runtime, watch: bool) -> AsyncIterator[list[int]]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.blast")
     parser.add_argument("--watch-unknown", action="store_true", help="also count what a crash could leave unknown")
+    parser.add_argument("--channel", action="append", help="one of the ask's; sms by default")
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
-    print(json.dumps(run(blast(options.watch_unknown))))
+    print(json.dumps(run(blast(ask_on(*options.channel or ("sms",)), options.watch_unknown))))
 
 
 if __name__ == "__main__":

@@ -87,19 +87,18 @@ def _ms(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
-async def fill(url: str, members: int) -> None:
-    """Migrate the ledger and write them all."""
+async def write(url: str, chunks: Iterator[Rows]) -> None:
+    """Migrate the ledger and write all rows into it."""
     store = Store(url)
     try:
         await migrate(store)
     finally:
         await store.aclose()
-    now = datetime.now(UTC)
     if url.startswith("sqlite"):
         with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = OFF")
-            for rows in chunks(members, now):
+            for rows in chunks:
                 for table, (columns, values) in rows.items():
                     holes = ", ".join("?" * len(columns))
                     connection.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({holes})", values)
@@ -110,7 +109,7 @@ async def fill(url: str, members: int) -> None:
         return
     postgres = await asyncpg.connect(url)
     try:
-        for rows in chunks(members, now):
+        for rows in chunks:
             for table, (columns, values) in rows.items():
                 await postgres.copy_records_to_table(table, columns=columns, records=values)
         await postgres.execute("UPDATE id_block SET next_id = 100000000000")
@@ -124,7 +123,7 @@ def main() -> None:
     parser.add_argument("--url", required=True)
     parser.add_argument("--members", type=int, required=True)
     options = parser.parse_args()
-    asyncio.run(fill(options.url, options.members))
+    asyncio.run(write(options.url, chunks(options.members, datetime.now(UTC))))
     print(json.dumps({"members": options.members}))
 
 

@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import resource
+import signal
 import statistics
 import subprocess
 import sys
@@ -25,6 +26,8 @@ from rich.console import Console
 
 ROOT = Path(__file__).parent.parent
 OUT = ROOT / "bench" / "out"
+LONGEST = 7_200.0
+"""Seconds after which a process that is measured has failed."""
 
 
 # ── time ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -53,10 +56,17 @@ def _cpu_seconds() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def peak_mib() -> float:
-    """The most memory this process ever held, in MiB (``ru_maxrss`` is KiB on Linux and bytes on macOS)."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+def peak_mib(pid: int | str = "self") -> float:
+    """The most memory a process ever held, in MiB, this one by default.
+
+    From Linux's own account of it: ``ru_maxrss`` also counts what the parent held when it forked. Elsewhere only of
+    this process, by ``ru_maxrss`` (bytes on macOS).
+    """
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / (1 << 10)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
 # ── processes ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -110,10 +120,22 @@ def _clean_environment() -> dict[str, str]:
     }
 
 
+def end_on_sigterm() -> None:
+    """Let a SIGTERM end this process as ctrl-C does, so that databases and servers made for the bench are removed."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+
 def run(arguments: Sequence[str], *, core: int | None, env: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Run ``python ARGUMENTS`` to its end and return the JSON object on its last line."""
+    """Run ``python ARGUMENTS`` to its end and return the JSON object on its last line.
+
+    Raises RuntimeError where it fails, `subprocess.TimeoutExpired` where it takes longer than `LONGEST`.
+    """
     with start(arguments, core=core, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        out, err = process.communicate()
+        try:
+            out, err = process.communicate(timeout=LONGEST)
+        except BaseException:
+            process.kill()
+            raise
     if process.returncode != 0:
         raise RuntimeError(f"python {' '.join(arguments)} failed:\n{err[-4000:]}")
     answer: dict[str, Any] = json.loads(out.strip().splitlines()[-1])

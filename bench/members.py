@@ -28,7 +28,7 @@ _AREA_CODES = (
     "330 334 336 337 339 347 351 352 360 361 385 386 401 402 404 405 406 407 408 409 410 412 413 414 415 417 419 423 "
     "425 432 434 435 440 443 469 470 478 479 480 484 501 502 503 504 505 507 508 509 510 512 513 515 516 517 518 520"
 )
-_AREAS = tuple(_AREA_CODES.split())
+AREAS = tuple(_AREA_CODES.split())
 
 COLUMNS = (
     "First Name", "Last Name", "Mobile", "E-mail", "Country", "Time zone", "Language", "Tags",
@@ -44,7 +44,7 @@ _MIDDAY_ZONES = (
 def phone(number: int) -> str:
     """The telephone of member `number`, in E.164; different for a million of them."""
     area, line = divmod(number, 10_000)
-    return f"+1{_AREAS[area]}555{line:04}"
+    return f"+1{AREAS[area]}555{line:04}"
 
 
 def midday_zone(now: datetime) -> str:

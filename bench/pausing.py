@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import time
 import urllib.request
 from datetime import UTC, datetime
@@ -28,6 +29,7 @@ QUIET = 5.0
 
 async def work() -> None:
     async with open_runtime(load_settings()) as runtime:
+        print(json.dumps({"pid": os.getpid()}), flush=True)
         await run_worker(runtime)
 
 

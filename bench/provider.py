@@ -44,8 +44,9 @@ class Provider:
 
 
 @contextlib.contextmanager
-def provider(cores: Cores) -> Iterator[Provider]:
-    """The shipped sandbox with latency and misfortune switched off."""
-    command = ["-m", "channels.sandbox", "--port", "0", "--smtp-port", "0", "--fast"]
+def provider(cores: Cores, *, latency: float = 0.0) -> Iterator[Provider]:
+    """The shipped sandbox with misfortune switched off; each answer comes `latency` seconds after its request."""
+    knobs = json.dumps({"latency": latency})
+    command = ["-m", "channels.sandbox", "--port", "0", "--smtp-port", "0", "--fast", "--knobs", knobs]
     with Background(command, core=cores.provider) as server:
         yield Provider(server)

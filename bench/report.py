@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -101,15 +102,26 @@ def _number(value: float) -> str:
 
 
 def save(rows: Sequence[Row], sweeps: Mapping[str, Mapping[int, float]], cores: Cores) -> Path:
-    """``bench/out/latest.json``."""
-    about = {"machine": machine(), "commit": commit(), "pinned": str(cores)}
+    """``bench/out/latest.json``: these rows, and of rows that were not measured now what was measured last."""
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    about = {"machine": machine(), "commit": commit(), "pinned": str(cores), "at": at}
+    now = [{**asdict(row), "ratio": row.ratio, **about} for row in rows]
+    measured = {row["name"] for row in now}
     document = {
         **about,
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "sweeps": {name: {str(at): rate for at, rate in sweep.items()} for name, sweep in sweeps.items()},
-        "rows": [{**asdict(row), "ratio": row.ratio, **about} for row in rows],
+        "rows": [*now, *(row for row in latest() if row["name"] not in measured)],
     }
     OUT.mkdir(parents=True, exist_ok=True)
     path = OUT / "latest.json"
     path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", "utf-8")
     return path
+
+
+def latest() -> list[dict[str, Any]]:
+    """The rows that were written last, each with its time, machine and commit; none where nothing was measured yet."""
+    try:
+        rows: list[dict[str, Any]] = json.loads((OUT / "latest.json").read_text("utf-8"))["rows"]
+    except FileNotFoundError:
+        return []
+    return rows

@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import json
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,8 +23,8 @@ from sqlalchemy import create_engine, func, select
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session, registry
 
-from bench.blast import ASK
-from bench.harness import Stopwatch
+from bench.blast import ASK, ask_on
+from bench.harness import Stopwatch, peak_mib
 from bench.members import midday_zone
 from router import drafting, launch
 from router.app import open_runtime
@@ -53,10 +54,10 @@ WHERE m.kind = 'person' AND m.zone IN ('{zone}') AND (
 """
 
 
-async def ours() -> dict[str, Any]:
+async def ours(ask: Mapping[str, Any]) -> dict[str, Any]:
     async with open_runtime(load_settings()) as runtime:
         now = datetime.now(UTC)
-        campaign = await drafting.save_campaign(runtime, Ask.model_validate(ASK), by="bench", now=now)
+        campaign = await drafting.save_campaign(runtime, Ask.model_validate(ask), by="bench", now=now)
         await launch.approve_campaign(runtime, campaign.id, by="bench", now=now)
         await launch.launch_campaign(runtime, campaign.id, by="bench", now=now, undo_seconds=0)
         await launch.start_due_campaigns(runtime, now=now)
@@ -73,7 +74,7 @@ async def ours() -> dict[str, Any]:
 
         with Stopwatch() as watch:
             members = await asyncio.gather(*[some() for _ in range(ROUTES_AT_ONCE[runtime.store.dialect])])
-    return {**watch.as_dict(), "members": sum(members)}
+    return {**watch.as_dict(), "members": sum(members), "peak_mib": peak_mib()}
 
 
 async def preview() -> dict[str, Any]:
@@ -192,10 +193,11 @@ def main() -> None:
     parser.add_argument("what", choices=("ours", "preview", "sql", "batch", "orm"))
     parser.add_argument("--url", default="", help="for the yardsticks; ours reads the environment")
     parser.add_argument("--members", type=int, default=500, help="for orm")
+    parser.add_argument("--channel", action="append", help="one of the ask's, for ours; sms by default")
     options = parser.parse_args()
     match options.what:
         case "ours":
-            found = run(ours())
+            found = run(ours(ask_on(*options.channel or ("sms",))))
         case "preview":
             found = run(preview())
         case "sql":

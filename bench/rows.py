@@ -115,16 +115,32 @@ def _blast(
     bench: Bench, sandbox: Provider, ledger: ledgers.Ledger, members: int, *, watch: bool = False
 ) -> dict[str, Any]:
     """One run on a fresh copy; ledger and provider are counted afterwards."""
-    sandbox.forget()
     with ledger.copy() as url:
-        before = sandbox.cpu_seconds()
-        command = ["-m", "bench.blast", *(["--watch-unknown"] if watch else [])]
-        found = harness.run(command, core=bench.cores.sender, env=environment(bench, url, sandbox))
-        found["provider_cpu"] = sandbox.cpu_seconds() - before
-        by_status = dict(ledger.query(url, "SELECT status, count(*) FROM delivery GROUP BY status"))
-        assert by_status == {"sent": members}, f"in the ledger: {by_status}, wanted {members} sent"
-        [(attempts,)] = ledger.query(url, "SELECT count(*) FROM attempt WHERE outcome = 'sent'")
-        assert attempts == members, f"{attempts} attempts in the ledger"
+        env = environment(bench, url, sandbox)
+        return checked_blast(bench, sandbox, ledger, url, members, env=env, watch=watch)
+
+
+def checked_blast(
+    bench: Bench,
+    sandbox: Provider | SmtpSink,
+    ledger: ledgers.Ledger,
+    url: str,
+    members: int,
+    *,
+    env: Mapping[str, str],
+    watch: bool = False,
+    channel: str = "sms",
+) -> dict[str, Any]:
+    """One run on the ledger at `url`; then it is counted, there and at the provider: none missing, none double."""
+    sandbox.forget()
+    before = sandbox.cpu_seconds()
+    command = ["-m", "bench.blast", "--channel", channel, *(["--watch-unknown"] if watch else [])]
+    found = harness.run(command, core=bench.cores.sender, env=env)
+    found["provider_cpu"] = sandbox.cpu_seconds() - before
+    by_status = dict(ledger.query(url, "SELECT status, count(*) FROM delivery GROUP BY status"))
+    assert by_status == {"sent": members}, f"in the ledger: {by_status}, wanted {members} sent"
+    [(attempts,)] = ledger.query(url, "SELECT count(*) FROM attempt WHERE outcome = 'sent'")
+    assert attempts == members, f"{attempts} attempts in the ledger"
     sandbox.check(members)
     return found
 
@@ -151,15 +167,20 @@ def _sweep(bench: Bench, sandbox: Provider, name: str) -> None:
     bench.console.print("  " + "  ".join(f"{at}: {rate:,.0f}/s" for at, rate in sweep.items()), highlight=False)
 
 
-def environment(bench: Bench, url: str, sandbox: Provider) -> dict[str, str]:
-    """The worker's environment: shipped settings, but for the account; without its channel's rate, and in one stage."""
-    folder = bench.folder / "config"
+def environment(bench: Bench, url: str, sandbox: Provider | SmtpSink, *, concurrency: int = 0) -> dict[str, str]:
+    """The worker's environment: shipped settings, but for the account; without its channels' rates, and in one stage.
+
+    With `concurrency` that many requests are under way at once on each channel, instead of as many as are shipped.
+    """
+    folder = bench.folder / f"config-{concurrency}"
     folder.mkdir(exist_ok=True)
     shipped = (harness.ROOT / "config" / "channels.toml").read_text("utf-8")
-    lifted, changed = re.subn(r"(?m)^(\[sms\]\n(?:(?!\[).*\n)*?rate = ).*$", r"\g<1>0", shipped)
-    assert changed == 1, "channels.toml has an [sms] with a rate"
-    lifted, changed = re.subn(r"(?m)^(\[sms\]\n(?:(?!\[).*\n)*?)daily = .*\n", r"\g<1>", lifted)
-    assert changed == 1, "and with a daily allowance"
+    lifted, changed = re.subn(r"(?m)^rate = .*$", "rate = 0", shipped)
+    assert changed, "channels.toml has channels with a rate"
+    lifted, changed = re.subn(r"(?m)^(daily|each\.\w+|no_asks_to) = .*\n", "", lifted)
+    assert changed, "and with allowances"
+    if concurrency:
+        lifted = re.sub(r"(?m)^concurrency = .*$", f"concurrency = {concurrency}", lifted)
     (folder / "channels.toml").write_text(lifted, "utf-8")
     shipped = (harness.ROOT / "config" / "policy.toml").read_text("utf-8")
     at_once, changed = re.subn(r"(?m)^(above|approval_above) = .*$", r"\1 = 1000000000", shipped)

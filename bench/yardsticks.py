@@ -24,7 +24,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from bench.harness import Stopwatch
+from bench.harness import Stopwatch, peak_mib
 from bench.members import BODY, VALID_SECONDS, WEBHOOK, phone
 
 Send = Callable[[int], Awaitable[None]]
@@ -153,7 +153,7 @@ def main() -> None:
         watch = asyncio.run(over_aiohttp(Account.read(), options.url, options.messages, options.concurrency))
     else:
         watch = over_csv(options.file, options.database)
-    print(json.dumps(watch.as_dict()))
+    print(json.dumps({**watch.as_dict(), "peak_mib": peak_mib()}))
 
 
 if __name__ == "__main__":

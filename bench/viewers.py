@@ -1,0 +1,149 @@
+"""Two hundred people watch an ask go out: what that costs the ask, in one run with them and without them in turn."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from bench.harness import announced, median
+from bench.pages import past_ledger, served
+from bench.provider import provider
+from bench.report import Row
+from bench.rows import Bench
+from router.loop import run
+
+VIEWERS = 200
+AIM = 0.95
+"""The share of its rate that an ask keeps while they look (issue 7)."""
+MEMBERS, QUICK = 200_000, 60_000
+SECONDS, QUICK_SECONDS = 6.0, 1.5
+"""How long the messages are counted each time."""
+TURNS = 4
+_SETTLE = 3.0
+"""Seconds after the viewers came or went before counting begins: their first page is not what is measured."""
+
+
+def viewer_rows(bench: Bench) -> list[Row]:
+    """Messages a second with `VIEWERS` live pages open and with none; SQLite in one process, PostgreSQL in two."""
+    members = bench.crowd or (QUICK if bench.quick else MEMBERS)
+    rows: list[Row] = []
+    with provider(bench.cores) as sandbox:
+        for kind in ("sqlite", "postgresql"):
+            try:
+                with past_ledger(bench, kind, members) as ledger:
+                    sandbox.forget()
+                    with (
+                        served(bench, sandbox, ledger, members) as server,
+                        announced(bench.console, f"{VIEWERS} viewers come and go {TURNS} times on {ledger.name}"),
+                    ):
+                        seconds = QUICK_SECONDS if bench.quick else SECONDS
+                        found = run(_turns(server.ready, sandbox.url, seconds))
+            except LookupError as error:
+                bench.console.print(f"left out: {error}")
+                continue
+            rows.append(_row(bench, ledger.name, members, found))
+    return rows
+
+
+def _row(bench: Bench, name: str, members: int, found: Mapping[str, Any]) -> Row:
+    with_, without = median(found["with"]), median(found["without"])
+    held = "holds" if with_ >= AIM * without else "MISSES"
+    if not found["events"] or not min(found["with"] + found["without"]):
+        held = "NOT SHOWN: the ask was over too soon, or nothing reached the viewers"
+    return Row(
+        name=f"{VIEWERS} live viewers, {name}",
+        value=with_,
+        unit="messages/s",
+        better="more",
+        yardstick="the same ask in the same run, nobody looks",
+        yardstick_value=without,
+        columns={
+            "aim": f"at least {AIM:.0%} of its rate: {held}",
+            "each viewer": f"{found['events']:.1f} messages and {found['kib']:.0f} KiB a second",
+            "what": f"{TURNS} turns of each, {members:,} members",
+            "others": bench.others,
+        },
+        runs={"ours": found["with"], "yardstick": found["without"]},
+    )
+
+
+async def _turns(ready: Mapping[str, Any], sandbox: str, seconds: float) -> dict[str, Any]:
+    rates: dict[str, list[float]] = {"with": [], "without": []}
+    seen = Seen()
+    await asyncio.to_thread(_wait_for_the_first, sandbox)
+    for _ in range(TURNS):
+        await asyncio.sleep(_SETTLE)
+        rates["without"].append(await _rate(sandbox, seconds))
+        async with _watching(ready, seen):
+            await asyncio.sleep(_SETTLE)
+            seen.count = True
+            rates["with"].append(await _rate(sandbox, seconds))
+            seen.count = False
+    looked = TURNS * seconds * VIEWERS
+    return {**rates, "events": seen.events / looked, "kib": seen.size / looked / 1024}
+
+
+class Seen:
+    """What reached all viewers while it was counted."""
+
+    def __init__(self) -> None:
+        self.count = False
+        self.events = self.size = 0
+
+    def add(self, piece: bytes) -> None:
+        if self.count:
+            self.events += piece.count(b"\n\n")
+            self.size += len(piece)
+
+
+@contextlib.asynccontextmanager
+async def _watching(ready: Mapping[str, Any], seen: Seen) -> AsyncIterator[None]:
+    """So many connections, read as cheaply as can be: viewers have machines of their own."""
+    tasks = [asyncio.create_task(_watch(ready, seen)) for _ in range(VIEWERS)]
+    try:
+        yield
+        broken = [task for task in tasks if task.done()]
+        assert not broken, f"{len(broken)} viewers were sent away"
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _watch(ready: Mapping[str, Any], seen: Seen) -> None:
+    address = urlsplit(ready["url"])
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    try:
+        head = "".join(f"{name}: {value}\r\n" for name, value in ready["headers"].items())
+        path = f"/office/asks/{ready['ask']}/live/events"
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: {address.netloc}\r\n{head}\r\n".encode())
+        status = await reader.readline()
+        assert b" 200 " in status, status
+        while piece := await reader.read(1 << 16):
+            seen.add(piece)
+    finally:
+        writer.close()
+
+
+async def _rate(sandbox: str, seconds: float) -> float:
+    """Messages a second at the provider."""
+    before, began = await asyncio.to_thread(_accepted, sandbox), time.perf_counter()
+    await asyncio.sleep(seconds)
+    after = await asyncio.to_thread(_accepted, sandbox)
+    return (after - before) / (time.perf_counter() - began)
+
+
+def _wait_for_the_first(sandbox: str) -> None:
+    while not _accepted(sandbox):
+        time.sleep(0.1)
+
+
+def _accepted(sandbox: str) -> int:
+    with urllib.request.urlopen(f"{sandbox}/sandbox/stats", timeout=30) as answer:
+        return int(json.load(answer)["accepted"])
