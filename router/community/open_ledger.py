@@ -48,6 +48,17 @@ class Report(BaseModel):
     at: datetime
 
 
+class SoFar(BaseModel):
+    """How far a goal is, in people or in whole units of a currency."""
+
+    model_config = ConfigDict(frozen=True)
+
+    reached: int
+    target: int
+    currency: str
+    """"" where people are counted."""
+
+
 class Entry(BaseModel):
     """One ask as anybody may see it."""
 
@@ -77,6 +88,8 @@ class Entry(BaseModel):
     """currency → what its messages cost."""
     goal: str
     """How far its goal is, in words; "" without one."""
+    so_far: SoFar | None
+    """The same in numbers."""
     reports: list[Report]
     """The newest first."""
 
@@ -118,10 +131,11 @@ async def _read(runtime: Runtime, campaign_id: int, now: datetime) -> Entry | No
         ask = await read_known_ask(runtime.store, connection, campaign_id, row.text_version)
         reached, peace = await _messages(connection, campaign_id)
         reactions = select(reaction.c.count).where(reaction.c.campaign_id == campaign_id)
-        goal = ""
+        goal, so_far = "", None
         if ask.goal is not None:
             progress = await read_progress(connection, campaign_id, ask.goal)
             goal = say_total(progress, ask.goal.currency, "en")
+            so_far = SoFar(reached=progress.reached, target=progress.target, currency=ask.goal.currency)
         words, locale = _words(runtime, ask)
         return Entry(
             id=row.id,
@@ -139,6 +153,7 @@ async def _read(runtime: Runtime, campaign_id: int, now: datetime) -> Entry | No
             approved_by=await _role(connection, row),
             cost=await read_spending(connection, campaign_id),
             goal=goal,
+            so_far=so_far,
             reports=await _reports(connection, campaign_id),
         )
 

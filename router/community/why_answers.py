@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from router.community.turn import Answer, Turn
+from router.core.catalogue import spoken, translator
 from router.core.errors import NotFound
+from router.core.explaining import Reader
 from router.door import link_in
 from router.why import explain
 
@@ -20,10 +22,9 @@ async def answer(turn: Turn) -> Answer | None:
     asked, page = turn.asked, await _page(turn)
     if asked is None:
         return turn.once("joining.why_nothing", f"{turn.say('joining.why_nothing', contact=contact)}{page}")
-    told = ""
-    if turn.owner.locale.partition("-")[0] in ("", "en"):  # these sentences are in English only
-        why = await explain(turn.connection, asked.member_id, asked.campaign_id, now=turn.now)
-        told = _fitting(why.for_member, LONGEST - len(page) - len(_words(turn, asked.ask.title, "", contact)))
+    reader = Reader(speak=translator(spoken(turn.owner.locale) or "en"))
+    why = await explain(turn.connection, asked.member_id, asked.campaign_id, now=turn.now, reader=reader)
+    told = _fitting(why.for_member, LONGEST - len(page) - len(_words(turn, asked.ask.title, "", contact)))
     return turn.once(f"why {asked.campaign_id}", _words(turn, asked.ask.title, told, contact) + page)
 
 

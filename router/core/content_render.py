@@ -55,6 +55,8 @@ class Footer:
     """Why you get this; ``{organization}`` stands for the sender."""
     unsubscribe: str
     """What the link to stop is called."""
+    door: str
+    """What the link to the member's own page is called: the way there is sent to them (``/u/…/door``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +144,8 @@ class _Email(NamedTuple):
     html: tuple[str, ...]
     """Text, name of a part, text, name of a part, … text."""
     foot: str
+    door: str
+    """What its last link is called."""
 
 
 class _Ready(NamedTuple):
@@ -198,7 +202,7 @@ class Renderer:
             return Rendered(text, subject, "", ready.locale, ready.is_default_locale, template)
         part = {"subject": str(escape(subject)), "body": to_html(text), "unsubscribe_url": str(escape(unsubscribe_url))}
         html = "".join([part[p] if index % 2 else p for index, p in enumerate(ready.email.html)])
-        text = f"{text}{ready.email.foot}{unsubscribe_url}\n"
+        text = f"{text}{ready.email.foot}{unsubscribe_url}\n{ready.email.door}: {unsubscribe_url}/door\n"
         return Rendered(text, subject, html, ready.locale, ready.is_default_locale)
 
     def buttons(self, member: Member, channel: str, spec: ChannelSpec, variant: int = 0) -> tuple[AskButton, ...]:
@@ -335,9 +339,9 @@ class Renderer:
         lines = [self._organization, *self._postal_address.splitlines(), "", why]
         foot = "\n\n-- \n" + "\n".join(lines) + f"\n{footer.unsubscribe}: "
         html = _page(
-            self._templates.email_html, locale, self._organization, self._postal_address, why, footer.unsubscribe
+            self._templates.email_html, locale, self._organization, self._postal_address, why, footer
         )
-        return _Email(html, foot)
+        return _Email(html, foot, footer.door)
 
 
 def to_html(text: str) -> str:
@@ -352,7 +356,7 @@ def _language(locale: str) -> str:
 
 
 def _page(
-    source: str, locale: str, organization: str, postal_address: str, why: str, unsubscribe: str
+    source: str, locale: str, organization: str, postal_address: str, why: str, footer: Footer
 ) -> tuple[str, ...]:
     """``email.html`` rendered once, cut where each member's own parts go."""
     environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=True)
@@ -362,7 +366,8 @@ def _page(
         organization=organization,
         postal_address=[clean(line, 200) for line in postal_address.splitlines()],
         why=why,
-        unsubscribe=unsubscribe,
+        unsubscribe=footer.unsubscribe,
+        door=footer.door,
         **{name: f"\x00{name}\x00" for name in ("subject", "body", "unsubscribe_url")},
     )
     return tuple(_MARK.split(page))

@@ -5,10 +5,12 @@ Organizers read about addresses by channel and number, never by value. The membe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from router.core.attention import Refusal
+from router.core.catalogue import Translator, gettext_noop, translator
 from router.core.model import DeliveryStatus, Reason
 from router.core.trace import Basis, Verdict, Wait
 
@@ -53,13 +55,16 @@ OBJECTIONS: Mapping[Reason | Refusal, str] = {
 """Reason → what organizers read after a colon. A reason of the contact budget stands there as its `Refusal`."""
 
 _BASES: Mapping[Basis, tuple[str, str]] = {
-    Basis.OWN: ("the member likes that channel best", "you like that channel best"),
-    Basis.WATERFALL: ("the ask names that channel first", "its organizers chose that channel first"),
-    Basis.ANSWERS: ("the member answered most often there", "you answered us there before"),
-    Basis.REACH: ("the other address failed of late", "it reaches you best"),
-    Basis.COST: ("it costs least, and nothing else told the addresses apart", "it costs the movement least"),
-    Basis.FULL: ("a channel before it was full", "it was the quickest way to you"),
-    Basis.ALERT: ("the member agreed to alerts there", "you agreed to alerts there"),
+    Basis.OWN: ("the member likes that channel best", gettext_noop("you like that channel best")),
+    Basis.WATERFALL: ("the ask names that channel first", gettext_noop("its organizers chose that channel first")),
+    Basis.ANSWERS: ("the member answered most often there", gettext_noop("you answered us there before")),
+    Basis.REACH: ("the other address failed of late", gettext_noop("it reaches you best")),
+    Basis.COST: (
+        "it costs least, and nothing else told the addresses apart",
+        gettext_noop("it costs the movement least"),
+    ),
+    Basis.FULL: ("a channel before it was full", gettext_noop("it was the quickest way to you")),
+    Basis.ALERT: ("the member agreed to alerts there", gettext_noop("you agreed to alerts there")),
 }
 """Basis → why the first address that was tried came first: for organizers, for the member."""
 
@@ -79,8 +84,25 @@ _ATTEMPTS: Mapping[str, str] = {
 
 
 def moment(at: datetime) -> str:
-    """A moment as both read it."""
+    """A moment as organizers read it."""
     return f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """The member to whom it is told: their language, their clock, and what they call a channel."""
+
+    speak: Translator
+    zone: str = ""
+    """"": moments are told as organizers read them."""
+    channel: Callable[[str], str] = str
+
+    def moment(self, at: datetime) -> str:
+        """A moment by their clock."""
+        return self.speak.moment(at, self.zone) if self.zone else moment(at)
+
+
+ENGLISH = Reader(speak=translator("en"))
 
 
 def order_sentence(basis: Basis, first: Verdict) -> str:
@@ -89,10 +111,13 @@ def order_sentence(basis: Basis, first: Verdict) -> str:
     return f"{_name(first)} came first: {known[0]}." if known else ""
 
 
-def order_for_member(basis: Basis, channel: str) -> str:
+def order_for_member(basis: Basis, channel: str, reader: Reader) -> str:
     """Why it came by this channel, for the member; "" where there was no choice."""
     known = _BASES.get(basis)
-    return f"We chose {channel} because {known[1]}." if known else ""
+    if known is None:
+        return ""
+    why = reader.speak.gettext(known[1])
+    return reader.speak.gettext("We chose %(channel)s because %(why)s.", channel=reader.channel(channel), why=why)
 
 
 def verdict_sentence(verdict: Verdict) -> str:
@@ -157,26 +182,42 @@ def state_sentence(channel: str, status: DeliveryStatus, reason: Reason | None, 
 _ENDS = {_S.FAILED: "failed", _S.EXPIRED: "expired", _S.CANCELLED: "was withdrawn"}
 
 
-def state_for_member(channel: str, status: DeliveryStatus, reason: Reason | None, at: datetime | None) -> str:
+def state_for_member(
+    channel: str, status: DeliveryStatus, reason: Reason | None, at: datetime | None, reader: Reader
+) -> str:
     """The same, for the member."""
-    when = f" at {moment(at)}" if at else ""
+    gettext, by = reader.speak.gettext, reader.channel(channel)
+    when = reader.moment(at) if at else ""
     match status:
+        case _S.QUEUED if when:
+            return gettext("It is to come to you by %(channel)s, not before %(when)s.", channel=by, when=when)
         case _S.QUEUED:
-            return f"It is to come to you by {channel}" + (f", not before {moment(at)}." if at else " soon.")
+            return gettext("It is to come to you by %(channel)s soon.", channel=by)
         case _S.SENDING:
-            return f"It is just leaving for you by {channel}."
+            return gettext("It is just leaving for you by %(channel)s.", channel=by)
+        case _S.SENT if when:
+            return gettext("We sent it to you by %(channel)s at %(when)s.", channel=by, when=when)
         case _S.SENT:
-            return f"We sent it to you by {channel}{when}."
+            return gettext("We sent it to you by %(channel)s.", channel=by)
+        case _S.DELIVERED | _S.READ if when:
+            return gettext("It reached you by %(channel)s at %(when)s.", channel=by, when=when)
         case _S.DELIVERED | _S.READ:
-            return f"It reached you by {channel}{when}."
+            return gettext("It reached you by %(channel)s.", channel=by)
         case _S.UNKNOWN:
-            return Reason.UNSETTLED.sentence
+            because = Reason.UNSETTLED
+            return gettext(because.sentence)
         case _:
-            sentence = reason.sentence if reason else Reason.UNREACHABLE.sentence
-            return f"By {channel}: {sentence}" if channel and status is not _S.HELD else sentence
+            because = reason or Reason.UNREACHABLE
+            sentence = gettext(because.sentence)
+            if not channel or status is _S.HELD:
+                return sentence
+            return gettext("By %(channel)s: %(sentence)s", channel=by, sentence=sentence)
 
 
-def heard_sentence(count: int) -> str:
+def heard_sentence(count: int, reader: Reader) -> str:
     """What the contact budget held when it was decided, for the member."""
-    times = {1: "once", 2: "twice"}.get(count, f"{count} times")
-    return f"By then you had heard from us {times} in 7 days, counting what was on its way to you."
+    return reader.speak.ngettext(
+        "By then you had heard from us once in 7 days, counting what was on its way to you.",
+        "By then you had heard from us %(num)s times in 7 days, counting what was on its way to you.",
+        count,
+    )

@@ -9,18 +9,19 @@ from aiohttp import web
 
 from router.community.event_sights import Sight, own_sight, public_sight
 from router.core.calendar_file import Entry, calendar_file
+from router.core.catalogue import gettext_noop
 from router.core.event_links import TOKEN, read_guest_token
-from router.core.event_words import day_and_time
 from router.core.zones import known_zone
 from router.web.auth import Open
 from router.web.endpoints import Call, Registry, registrar
-from router.web.member_pages import page, whose
+from router.web.member_pages import locale_of, page, whose
 from router.web.problems import ProblemError
 
 EVENT_PAGES: Registry = []
 endpoint = registrar(EVENT_PAGES)
 
 _EVENT = "/e/{id:[0-9]{1,18}}"
+_NONE = gettext_noop("There is no such event, or it is not open yet.")
 _OWN = _EVENT + "/{token:" + TOKEN + "}"
 
 
@@ -39,39 +40,41 @@ async def event_calendar(call: Call) -> web.StreamResponse:
     summary="An event as its guest sees it, with the exact address, or its host, with the guests",
 )  # fmt: skip
 async def own_event_page(call: Call) -> web.StreamResponse:
-    return _page(call, await _for_one(call))
+    member_id, sight = await _for_one(call)
+    return _page(call, sight, await locale_of(call, member_id))
 
 
 @endpoint("GET", _OWN + ".ics", access=Open.PUBLIC, reply="text/calendar", summary="The same as a calendar file")
 async def own_event_calendar(call: Call) -> web.StreamResponse:
-    return _calendar(call, await _for_one(call))
+    _, sight = await _for_one(call)
+    return _calendar(call, sight)
 
 
 async def _for_everybody(call: Call) -> Sight:
     sight = await public_sight(call.runtime, call.id)
     if sight is None:
-        raise ProblemError(404, "There is no such event, or it is not open yet.")
+        raise ProblemError(404, _NONE)
     return sight
 
 
-async def _for_one(call: Call) -> Sight:
-    """What the one may see whom the path's token names."""
+async def _for_one(call: Call) -> tuple[int, Sight]:
+    """Whom the path's token names, and what they may see."""
     member_id = await whose(call, lambda token: read_guest_token(call.runtime.key, call.id, token))
     sight = await own_sight(call.runtime, call.id, member_id)
     if sight is None:
-        raise ProblemError(404, "There is no such event, or it is not open yet.")
-    return sight
+        raise ProblemError(404, _NONE)
+    return member_id, sight
 
 
-def _page(call: Call, sight: Sight) -> web.Response:
+def _page(call: Call, sight: Sight, locale: str = "") -> web.Response:
     row = sight.row
     begins = row.starts_at.astimezone(known_zone(row.zone) or UTC)
     return page(
         call.request,
         "event.html",
+        locale=locale,
         sight=sight,
         event=row,
-        when=day_and_time(row.starts_at, row.zone, "en"),
         begins=begins,
         is_over=row.ends_at <= call.now,
         has_begun=row.starts_at <= call.now,

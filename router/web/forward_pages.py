@@ -13,11 +13,11 @@ from router.core.content_render import clean
 from router.core.forward_links import read_forward_token, read_shared_token
 from router.core.links import is_prefetch
 from router.core.model import DeliveryRef
-from router.core.phrases import say
 from router.web.auth import Open
 from router.web.endpoints import Call, Registry, registrar
-from router.web.join_forms import Form, form_words, language_of, read_form, spoken_page, take
-from router.web.member_pages import TOKEN, too_old, whose
+from router.web.join_forms import Form, form_words, read_form, take
+from router.web.languages import language_of
+from router.web.member_pages import TOKEN, locale_of, page, too_old, whose
 
 FORWARD_PAGES: Registry = []
 endpoint = registrar(FORWARD_PAGES)
@@ -32,9 +32,9 @@ endpoint = registrar(FORWARD_PAGES)
 )
 async def open_forward(call: Call) -> web.StreamResponse:
     passed = await _passed(call, read_forward_token)
-    if not is_prefetch(call.request.method, call.request.headers):
+    if "lang" not in call.request.query and not is_prefetch(call.request.method, call.request.headers):
         await note_opened(call.runtime, passed, now=call.now)
-    return await _ask_page(call, passed, Form({}, language_of(call.request)))
+    return await _ask_page(call, passed, Form({}, language_of(call.request), ""))
 
 
 @endpoint(
@@ -51,7 +51,7 @@ async def join_by_link(call: Call) -> web.StreamResponse:
     code = Code(title=clean(passed.ask.title, 200), campaign_id=passed.campaign_id, passed_by=passed.member_id)
     if problem := await take(call, code, form):
         return await _ask_page(call, passed, form, problem=problem)
-    return spoken_page(call, "join_thanks.html", form.language)
+    return page(call.request, "join_thanks.html", locale=form.language)
 
 
 @endpoint(
@@ -66,8 +66,7 @@ async def own_links(call: Call) -> web.StreamResponse:
     if not passed.member_id:
         raise too_old()
     brought = await what_they_brought(call.runtime, passed.member_id, now=call.now, also=passed.campaign_id)
-    language = language_of(call.request)
-    return spoken_page(call, "shared.html", language, brought=brought, tell=_teller(call, language))
+    return page(call.request, "shared.html", locale=await locale_of(call, passed.member_id), brought=brought)
 
 
 async def _passed(call: Call, read: Callable[[bytes, str], DeliveryRef | None]) -> Passed:
@@ -81,14 +80,8 @@ async def _passed(call: Call, read: Callable[[bytes, str], DeliveryRef | None]) 
 
 
 async def _ask_page(call: Call, passed: Passed, form: Form, *, problem: str = "") -> web.Response:
-    return spoken_page(
-        call, "forward.html", form.language, status=422 if problem else 200,
+    return page(
+        call.request, "forward.html", locale=form.chosen, status=422 if problem else 200,
         ask=await see_ask(call.runtime, passed, form.language, now=call.now), action=call.request.path,
-        tell=_teller(call, form.language), **form_words(call, form, problem=problem),
+        **form_words(call, form, problem=problem),
     )  # fmt: skip
-
-
-def _teller(call: Call, language: str) -> Callable[..., str]:
-    """``tell("page_go")`` in a template is the phrase ``sharing.page_go``."""
-    organization = call.runtime.settings.organization
-    return lambda name, **values: say(f"sharing.{name}", language, organization=organization, **values)

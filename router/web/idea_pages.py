@@ -14,12 +14,13 @@ from router.community.proposals.seconding import report, second, withdraw
 from router.community.proposals.sights import list_ideas, one_idea
 from router.community.proposals.sights import own_ideas as ideas_of
 from router.community.proposals.submitting import propose
+from router.core.catalogue import gettext_noop
 from router.core.join_links import read_ideas_token
 from router.core.phrases import say
 from router.web.auth import Open
 from router.web.endpoints import Call, Registry, registrar
 from router.web.keys import FORM_BRAKE
-from router.web.member_pages import TOKEN, form_fields, page, too_old, whose
+from router.web.member_pages import TOKEN, form_fields, page, speaks, too_old, whose
 from router.web.problems import ProblemError
 
 IDEA_PAGES: Registry = []
@@ -35,15 +36,16 @@ _LONGEST = {"text": 20_000, "reason": 400}
 
 @endpoint("GET", "/ideas", access=Open.PUBLIC, reply="text/html", summary="What members propose, and what it must earn")
 async def ideas_page(call: Call) -> web.StreamResponse:
-    ideas, older = await list_ideas(call.runtime, before=_number(call.request.query.get("before", "")))
+    before, language = _number(call.request.query.get("before", "")), speaks(call.request).language
+    ideas, older = await list_ideas(call.runtime, before=before, language=language)
     return page(call.request, "ideas.html", ideas=ideas, older=older, policy=call.runtime.policy.proposals)
 
 
 @endpoint("GET", "/ideas/{id:[0-9]{1,9}}", access=Open.PUBLIC, reply="text/html", summary="One idea, and what was said")
 async def idea_page(call: Call) -> web.StreamResponse:
-    idea = await one_idea(call.runtime, call.id)
+    idea = await one_idea(call.runtime, call.id, language=speaks(call.request).language)
     if idea is None:
-        raise ProblemError(404, "There is no such idea, or organizers are looking at it.")
+        raise ProblemError(404, gettext_noop("There is no such idea, or organizers are looking at it."))
     return page(call.request, "idea.html", idea=idea)
 
 
@@ -71,7 +73,7 @@ async def take_part(call: Call) -> web.StreamResponse:
     words = ""
     if said.phrase:
         values = {"organization": call.runtime.settings.organization, **said.values}
-        words = say(said.phrase, owner.locale, **values)
+        words = say(said.phrase, speaks(call.request, owner.locale).language, **values)
     is_refused = given.get("do") == "propose" and not said.phrase.startswith("proposals.taken")
     return await _own_page(call, owner, said=words, text=given.get("text", "") if is_refused else "")
 
@@ -114,11 +116,12 @@ async def _owner(call: Call) -> Row[Any]:
 
 
 async def _own_page(call: Call, owner: Row[Any], *, said: str = "", text: str = "") -> web.Response:
-    ideas, older = await list_ideas(call.runtime, before=_number(call.request.query.get("before", "")))
+    before, language = _number(call.request.query.get("before", "")), speaks(call.request, owner.locale).language
+    ideas, older = await list_ideas(call.runtime, before=before, language=language)
     policy = call.runtime.policy.proposals
     return page(
-        call.request, "propose.html", ideas=ideas, older=older, policy=policy, said=said, text=text,
-        action=call.request.path, own=await ideas_of(call.runtime, owner.member_id),
+        call.request, "propose.html", locale=owner.locale, ideas=ideas, older=older, policy=policy, said=said,
+        text=text, action=call.request.path, own=await ideas_of(call.runtime, owner.member_id),
     )  # fmt: skip
 
 

@@ -5,42 +5,48 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from aiohttp import web
-
 from router.community.join_codes import Code
 from router.community.joining_form import KINDS, Filled, take_form, wording
+from router.core.catalogue import Translator, gettext_noop, translator
 from router.core.errors import BadInput
-from router.core.phrases import LANGUAGES, say
+from router.core.phrases import LANGUAGES
 from router.web.endpoints import Call
 from router.web.keys import FORM_BRAKE
-from router.web.member_pages import form_fields, page
+from router.web.languages import OWN_NAMES, language_of
+from router.web.member_pages import form_fields
 
 TRAP = "website"
 """A field that no person sees. Programs that fill in every form fill it in, too."""
 
-_NAMES = {
-    "en": "English", "es": "Español", "fr": "Français", "de": "Deutsch", "pt": "Português", "ar": "العربية",
-}  # fmt: skip
+_LABELS = {"phone": gettext_noop("Phone number"), "email": gettext_noop("Email")}
+_WRONG = {
+    "phone": gettext_noop("This phone number cannot be right. Write it in full, with its country code (+1, +44 ...)."),
+    "email": gettext_noop("This email address cannot be right. Please look at it again."),
+}
 _LONGEST = {"first_name": 200, "last_name": 200, "phone": 100, "email": 320, "postcode": 20}
 
 
 class Form(NamedTuple):
-    """What somebody filled in, as they wrote it, and the language that they chose."""
+    """What somebody filled in, as they wrote it, and the language that they read."""
 
     given: Mapping[str, str]
     language: str
+    chosen: str
+    """The same where the form says so, "" for one that is not filled in yet."""
 
 
 async def read_form(call: Call) -> Form:
     """The form that was sent; 429 where one network sends too many."""
     await call.request.app[FORM_BRAKE].wrong(call.request)
     given = await form_fields(call.request, _LONGEST)
-    return Form(given, given["language"] if given.get("language") in LANGUAGES else language_of(call.request))
+    chosen = given["language"] if given.get("language") in LANGUAGES else ""
+    return Form(given, chosen or language_of(call.request), chosen)
 
 
 async def take(call: Call, code: Code, form: Form) -> str:
     """Let whoever it names join by `code`; returns what is wrong with it, in their words, or ""."""
-    given, language = form
+    given, language, _ = form
+    speak: Translator = translator(language)
     if given.get(TRAP):
         return ""
     filled = Filled(
@@ -55,11 +61,12 @@ async def take(call: Call, code: Code, form: Form) -> str:
         postcode=given.get("postcode", ""),
     )
     if not filled.addresses:
-        return say("joining.page_no_address", language)
+        return speak.gettext("Give a phone number or an email, and tick the box beside it.")
     try:
         await take_form(call.runtime, code, filled, now=call.now)
     except BadInput as error:
-        return say("joining.page_bad_email" if error.place == "email" else "joining.page_bad_phone", language)
+        wrong = _WRONG.get(error.place, _WRONG["phone"])
+        return speak.gettext(wrong)
     return ""
 
 
@@ -69,33 +76,12 @@ def form_words(call: Call, form: Form, *, problem: str = "") -> dict[str, Any]:
         {
             "channel": channel,
             "kind": kind,
-            "label": say(f"joining.page_{kind}", form.language),
+            "label": translator(form.language).gettext(_LABELS[kind]),
             "wording": wording(call.runtime, channel, form.language),
         }
         for channel, kind in _kinds(call).items()
     ]
-    return {"offers": offers, "given": form.given, "languages": _NAMES, "trap": TRAP, "problem": problem}
-
-
-def language_of(request: web.Request) -> str:
-    """``?lang=es``, else the first of the browser's languages that we speak."""
-    wished = [request.query.get("lang", ""), *request.headers.get("Accept-Language", "").split(",")[:20]]
-    for one in wished:
-        language = one.partition(";")[0].strip().partition("-")[0].lower()
-        if language in LANGUAGES:
-            return language
-    return LANGUAGES[0]
-
-
-def spoken_page(call: Call, template: str, locale: str, *, status: int = 200, **words: Any) -> web.Response:
-    """A page in the language of `locale`; ``label("thanks")`` in it is the phrase ``joining.page_thanks``."""
-    organization = call.runtime.settings.organization
-    language = locale.partition("-")[0].lower() if locale.partition("-")[0].lower() in LANGUAGES else LANGUAGES[0]
-
-    def label(name: str) -> str:
-        return say(f"joining.page_{name}", language, organization=organization)
-
-    return page(call.request, template, status=status, language=language, label=label, **words)
+    return {"offers": offers, "given": form.given, "own_names": OWN_NAMES, "trap": TRAP, "problem": problem}
 
 
 def _kinds(call: Call) -> dict[str, str]:

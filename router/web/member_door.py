@@ -5,27 +5,31 @@ No password: the signed link is the key, and it can be made void (`router.door`)
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from aiohttp import web
 
 from router.core.attention import Dial
+from router.core.catalogue import Translator, gettext_noop
 from router.core.errors import BadInput, NotAllowed
-from router.core.event_words import day_of
-from router.core.phrases import LANGUAGES, say
+from router.core.explaining import Reader
+from router.core.phrases import LANGUAGES
 from router.dial import PAUSE_DAYS
 from router.door import Resident, shut_door, who_enters
 from router.erasing import erase_member
 from router.own_data import SHOWN, as_json, as_zip, own_data
+from router.policy_changes.sights import list_own
 from router.preferences import Preferences, Wishes, read_preferences, set_preferences
 from router.web.auth import Open
 from router.web.doors import first, form_of
 from router.web.endpoints import Call, Registry, registrar
-from router.web.join_forms import language_of
 from router.web.keys import FORM_BRAKE
-from router.web.member_pages import TOKEN, page, whose
+from router.web.languages import OWN_NAMES, language_of
+from router.web.member_pages import TOKEN, page, speaks, whose
+from router.web.page_words import channel_name, deed_name
+from router.web.rule_words import say_change
 from router.why import why
 
 MEMBER_DOOR: Registry = []
@@ -34,14 +38,18 @@ endpoint = registrar(MEMBER_DOOR)
 _PATH = "/m/" + TOKEN
 _BY = "the member's own page"
 _MOST_PLACES = 20
-_NAMES = {"sms": "SMS", "whatsapp": "WhatsApp", "webpush": "Web push", "fcm": "Push"}
-"""Channels whose names are not just capitalised."""
-_OWN_NAMES = (
-    ("en", "English"), ("es", "Español"), ("fr", "Français"), ("de", "Deutsch"), ("pt", "Português"), ("ar", "العربية"),
-)  # fmt: skip
 _LEFT_OUT = ("held", "cancelled", "expired", "failed")
-
-Tell = Callable[..., str]
+_DIALS: Mapping[Dial, str] = {
+    Dial.EVERYTHING: gettext_noop("Everything that concerns me"),
+    Dial.WEEKLY: gettext_noop("Once a week at most"),
+    Dial.URGENT_ONLY: gettext_noop("Only what is urgent"),
+    Dial.PAUSED: gettext_noop("Nothing, until I turn it back"),
+}
+_STATES: Mapping[str, str] = {
+    "granted": gettext_noop("Yes"),
+    "revoked": gettext_noop("No more"),
+    "unconfirmed": gettext_noop("Not confirmed"),
+}
 
 
 @endpoint(
@@ -59,20 +67,26 @@ async def change(call: Call) -> web.StreamResponse:
     who = await _resident(call)
     await call.request.app[FORM_BRAKE].wrong(call.request)
     form = await form_of(call.request)
-    tell = _teller(call, who)
+    speak = speaks(call.request, who.locale)
     if first(form, "do") == "shut":
         await shut_door(call.runtime, who.id, by=_BY, now=call.now)
-        return _page_of(call, who, "door_done.html", said=tell("lost_done"))
+        done = speak.gettext(
+            "Done. No link opens your page any more. Answer WHY to any message of ours to get a new one."
+        )
+        return _page_of(call, who, "door_done.html", said=done)
     try:
-        wishes = _wishes(call, await read_preferences(call.runtime, who.id), form, tell)
+        wishes = _wishes(call, await read_preferences(call.runtime, who.id), form, speak)
         await set_preferences(call.runtime, who.id, wishes, by=_BY, now=call.now)
     except NotAllowed:
-        return await _page(call, who, said=tell("stopped"), status=422)
+        stopped = speak.gettext(
+            "You once told us to stop there. Write START to us from there if you want our messages again."
+            " Nothing was changed."
+        )
+        return await _page(call, who, said=stopped, status=422)
     except BadInput as error:
-        wrong = "bad_zone" if error.place == "zone" else "refused"
-        return await _page(call, who, said=tell(wrong), status=422, zone=first(form, "zone")[:64])
+        return await _page(call, who, said=_refusal(error, speak), status=422, zone=first(form, "zone")[:64])
     who = await _resident(call)
-    return await _page(call, who, said=_teller(call, who)("saved"))
+    return await _page(call, who, said=speaks(call.request, who.locale).gettext("Saved. It holds from now on."))
 
 
 @endpoint(
@@ -81,7 +95,9 @@ async def change(call: Call) -> web.StreamResponse:
 )  # fmt: skip
 async def own_why(call: Call) -> web.StreamResponse:
     who = await _resident(call)
-    found = await why(call.runtime, who.id, call.id, now=call.now)
+    speak = speaks(call.request, who.locale)
+    reader = Reader(speak=speak, zone=who.zone or "UTC", channel=lambda channel: channel_name(speak, channel))
+    found = await why(call.runtime, who.id, call.id, now=call.now, reader=reader)
     return _page_of(call, who, "door_why.html", found=found, home=_home(call))
 
 
@@ -112,18 +128,28 @@ async def ask_erase(call: Call) -> web.StreamResponse:
 )  # fmt: skip
 async def erase(call: Call) -> web.StreamResponse:
     who = await _resident(call)
-    tell = _teller(call, who)
-    if first(await form_of(call.request), "word").casefold() != tell("erase_word").casefold():
-        return _page_of(call, who, "door_erase.html", status=422, said=tell("erase_wrong"), home=_home(call))
+    speak = speaks(call.request, who.locale)
+    if first(await form_of(call.request), "word").casefold() != speak.gettext("ERASE").casefold():
+        wrong = speak.gettext("That was another word, so nothing was erased.")
+        return _page_of(call, who, "door_erase.html", status=422, said=wrong, home=_home(call))
     await erase_member(call.runtime, who.id, by=_BY, now=call.now)
-    return _page_of(call, who, "door_done.html", said=tell("erased"))
+    done = speak.gettext(
+        "Done. You are erased, and we will not write to you again. Thank you for the way we went together."
+    )
+    return _page_of(call, who, "door_done.html", said=done)
 
 
 async def _resident(call: Call) -> Resident:
     return await whose(call, lambda token: who_enters(call.runtime, token, now=call.now))
 
 
-def _wishes(call: Call, stands: Preferences, form: dict[str, list[str]], tell: Tell) -> Wishes:
+def _refusal(error: BadInput, speak: Translator) -> str:
+    if error.place == "zone":
+        return speak.gettext("We do not know this time zone. Write it like Europe/Berlin. Nothing was changed.")
+    return speak.gettext("That could not be saved. Nothing was changed.")
+
+
+def _wishes(call: Call, stands: Preferences, form: dict[str, list[str]], speak: Translator) -> Wishes:
     """What a form of the page asks for. Raises `BadInput`."""
     match first(form, "do"):
         case "pause":
@@ -141,14 +167,25 @@ def _wishes(call: Call, stands: Preferences, form: dict[str, list[str]], tell: T
     order = sorted((place, channel) for channel, place in ranked.items() if place.isdecimal() and len(place) < 3)
     wanted = {channel: f"may.{channel}" in form for channel in stands.channels}
     changed = {channel: yes for channel, yes in wanted.items() if yes != stands.channels[channel]}
+    agreed = [_agreement(call, speak, channel) for channel, yes in changed.items() if yes]
     return Wishes(
         order=[channel for _, channel in order],
         channels=changed,
         zone=zone if zone != stands.zone else None,
-        locale=locale if locale != _language(call, stands.locale) else None,
+        locale=locale if locale != language_of(call.request, stands.locale) else None,
         dial=Dial(dial),
         source=_BY,
-        wording=" ".join(tell("may_write", channel=_name(channel)) for channel, yes in changed.items() if yes),
+        wording=" ".join(agreed),
+    )
+
+
+def _agreement(call: Call, speak: Translator, channel: str) -> str:
+    """What stands beside a channel's box, which is kept with their consent."""
+    organization = call.runtime.settings.organization
+    return speak.gettext(
+        "%(organization)s may write to me by %(channel)s.",
+        organization=organization,
+        channel=channel_name(speak, channel),
     )
 
 
@@ -157,6 +194,7 @@ async def _page(
 ) -> web.StreamResponse:
     own = await own_data(call.runtime, who.id, most=SHOWN)
     until = own.preferences.paused_until
+    speak = speaks(call.request, who.locale)
     return _page_of(
         call,
         who,
@@ -165,43 +203,30 @@ async def _page(
         said=said,
         wrong=status != 200,
         own=own,
+        own_rules=await list_own(call.runtime, who.id, now=call.now),
+        say_change=lambda change: say_change(speak, change),
         wishes=own.preferences,
         action=_home(call),
         zone=who.zone if zone is None else zone,
-        dials=[dial.value for dial in Dial],
-        languages=_OWN_NAMES,
-        channels=[(channel, _name(channel)) for channel in own.preferences.channels][:_MOST_PLACES],
-        paused=day_of(until, who.zone, who.locale) if until is not None and until > call.now else "",
+        dials=[(dial.value, meaning) for dial, meaning in _DIALS.items()],
+        own_names=OWN_NAMES,
+        states=_STATES,
+        channels=[(channel, channel_name(speak, channel)) for channel in own.preferences.channels][:_MOST_PLACES],
+        paused=speak.day(until, who.zone) if until is not None and until > call.now else "",
         pause_days=PAUSE_DAYS,
         left_out=_LEFT_OUT,
-        name_of=_name,
-        day=lambda at: day_of(at, who.zone, _language(call, who.locale)),
+        name_of=lambda channel: channel_name(speak, channel),
+        deed=lambda kind: deed_name(speak, kind),
+        home_zone=who.zone,
     )
 
 
 def _page_of(call: Call, who: Resident, template: str, *, status: int = 200, **words: Any) -> web.Response:
-    language = _language(call, who.locale)
-    return page(call.request, template, status=status, language=language, tell=_teller(call, who), **words)
-
-
-def _teller(call: Call, who: Resident) -> Tell:
-    """``tell("saved")`` is the phrase ``door.saved`` in the member's language."""
-    language, organization = _language(call, who.locale), call.runtime.settings.organization
-    return lambda name, **values: say(f"door.{name}", language, organization=organization, **values)
-
-
-def _language(call: Call, locale: str) -> str:
-    """The member's language where we speak it, else their browser's."""
-    own = locale.partition("-")[0].lower()
-    return own if own in LANGUAGES else language_of(call.request)
+    return page(call.request, template, locale=who.locale, status=status, **words)
 
 
 def _home(call: Call) -> str:
     return f"/m/{call.request.match_info['token']}"
-
-
-def _name(channel: str) -> str:
-    return _NAMES.get(channel, channel.capitalize())
 
 
 def _download(name: str) -> dict[str, str]:

@@ -10,23 +10,30 @@ from aiohttp import web
 from yarl import URL
 
 from router.actions import follow_link, place_of
+from router.core.catalogue import gettext_noop
 from router.core.channel import Inbound, Received
 from router.core.links import is_prefetch, read_action_token, read_unsubscribe_token
 from router.core.model import DeliveryRef
 from router.web.auth import Open
 from router.web.endpoints import Call, Registry, registrar
-from router.web.member_pages import FOLDER, TOKEN, page, too_old, whose
+from router.web.member_pages import FOLDER, TOKEN, locale_of_delivery, page, speaks, too_old, whose
 from router.web.problems import ProblemError
 
 PAGES: Registry = []
 endpoint = registrar(PAGES)
 
-PAGE_PATHS = ("/a/", "/u/", "/push/", "/join/", "/e/", "/host/", "/f/", "/shared/", "/ideas", "/propose/", "/m/")
+PAGE_PATHS = (
+    "/a/", "/u/", "/push/", "/join/", "/e/", "/host/", "/f/", "/shared/", "/ideas", "/propose/", "/m/", "/door",
+)  # fmt: skip
 """Below these an error is a page for a person, not a document for a program."""
 
-_CHANNEL_WORDS = {
-    "sms": "text messages", "email": "emails", "whatsapp": "WhatsApp messages", "webpush": "notifications",
-}  # fmt: skip
+_STOPPED = {
+    "sms": gettext_noop("You will get no more text messages from us at this address."),
+    "email": gettext_noop("You will get no more emails from us at this address."),
+    "whatsapp": gettext_noop("You will get no more WhatsApp messages from us at this address."),
+    "webpush": gettext_noop("You will get no more notifications from us at this address."),
+}
+_STOPPED_HERE = gettext_noop("You will get no more messages from us at this address.")
 _ANSWER = re.compile(r"[A-Z0-9][A-Z0-9 ]{0,19}")
 _ASCII = "".join(map(chr, range(0x21, 0x7F)))
 
@@ -56,8 +63,8 @@ async def open_link(call: Call) -> web.StreamResponse:
     summary="A page with a button. Looking at it changes nothing: scanners look at everything",
 )
 async def ask_unsubscribe(call: Call) -> web.StreamResponse:
-    await _delivery(call, read_unsubscribe_token)
-    return page(call.request, "unsubscribe.html")
+    ref = await _delivery(call, read_unsubscribe_token)
+    return page(call.request, "unsubscribe.html", locale=await locale_of_delivery(call, ref))
 
 
 @endpoint(
@@ -70,10 +77,12 @@ async def ask_unsubscribe(call: Call) -> web.StreamResponse:
 async def unsubscribe(call: Call) -> web.StreamResponse:
     # The body (List-Unsubscribe=One-Click) is not asked for: a POST with this signed address can mean nothing else,
     # and to turn away a mailbox provider over its form would keep writing to somebody who wants silence.
-    channel = await call.receiver.unsubscribe(await _delivery(call, read_unsubscribe_token), call.now)
+    ref = await _delivery(call, read_unsubscribe_token)
+    channel = await call.receiver.unsubscribe(ref, call.now)
     if channel is None:
         raise too_old()
-    return page(call.request, "unsubscribed.html", messages=_CHANNEL_WORDS.get(channel, "messages"))
+    done = _STOPPED.get(channel, _STOPPED_HERE)
+    return page(call.request, "unsubscribed.html", locale=await locale_of_delivery(call, ref), done=done)
 
 
 @endpoint("GET", "/static/member.css", access=Open.PUBLIC, reply="text/css", summary="How members' pages look")
@@ -86,7 +95,9 @@ _CSS = (FOLDER / "member.css").read_text("utf-8")
 
 def problem_page(problem: ProblemError, request: web.Request) -> web.Response:
     """An error, as a person can bear it."""
-    return page(request, "problem.html", status=problem.status, headers=problem.headers, problem=problem)
+    speak = speaks(request)
+    said = speak.gettext(problem.sentence) if speak.knows(problem.sentence) else ""
+    return page(request, "problem.html", status=problem.status, headers=problem.headers, problem=problem, said=said)
 
 
 async def _answer(call: Call, ref: DeliveryRef, word: str) -> None:

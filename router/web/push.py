@@ -9,6 +9,7 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
+from router.core.catalogue import Translator, gettext_noop
 from router.core.channel import OptOut, Received
 from router.core.errors import NotFound
 from router.core.join_links import read_join_token
@@ -16,7 +17,7 @@ from router.core.push import LONGEST_ENDPOINT, Subscribing, subscription_value
 from router.records.browsers import join_browser, owns_browser
 from router.web.auth import Open
 from router.web.endpoints import Call, Registry, registrar
-from router.web.member_pages import FOLDER, TOKEN, page, whose
+from router.web.member_pages import FOLDER, TOKEN, locale_of, page, speaks, whose
 from router.web.problems import ProblemError
 
 PUSH: Registry = []
@@ -62,15 +63,16 @@ class Subscribed(BaseModel):
 
 @endpoint("GET", _PATH, access=Open.PUBLIC, reply="text/html", summary="Where a member allows notifications")
 async def push_page(call: Call) -> web.StreamResponse:
-    await _member(call)
+    locale = await locale_of(call, await _member(call))
     _, channel = _adapter(call)
     organization = call.runtime.settings.organization
     return page(
         call.request,
         "push.html",
+        locale=locale,
         headers={"Content-Security-Policy": _POLICY},
         public_key=channel.public_key,
-        wording=wording(organization),
+        wording=wording(organization, speaks(call.request, locale)),
     )
 
 
@@ -85,7 +87,7 @@ async def push_page(call: Call) -> web.StreamResponse:
 async def subscribe_browser(call: Call, body: BrowserSubscription) -> Subscribed:
     member_id = await _member(call)
     account, _ = _adapter(call)
-    words = wording(call.runtime.settings.organization)
+    words = wording(call.runtime.settings.organization, speaks(call.request, await locale_of(call, member_id)))
     value = subscription_value(body.model_dump())
     await join_browser(call.runtime, member_id, CHANNEL, account, value, wording=words, now=call.now)
     return Subscribed(subscribed=True)
@@ -136,11 +138,12 @@ async def static_file(call: Call) -> web.StreamResponse:
     raise NotFound("there is nothing at this address")
 
 
-def wording(organization: str) -> str:
+def wording(organization: str, speak: Translator) -> str:
     """What a member reads above the button, kept word for word with their consent."""
-    return (
-        f"{organization} may send notifications to this browser: what it asks of you, and what came of it. "
-        "You can stop them at any time, here or in the settings of your browser."
+    return speak.gettext(
+        "%(organization)s may send notifications to this browser: what it asks of you, and what came of it. "
+        "You can stop them at any time, here or in the settings of your browser.",
+        organization=organization,
     )
 
 
@@ -159,4 +162,4 @@ def _adapter(call: Call) -> tuple[str, Subscribing]:
     for account, channel in call.runtime.channels.get(CHANNEL, {}).items():
         if isinstance(channel, Subscribing):
             return account, channel
-    raise ProblemError(404, "Notifications in browsers are not switched on here.")
+    raise ProblemError(404, gettext_noop("Notifications in browsers are not switched on here."))

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core import explaining
+from router.core.catalogue import gettext_noop
+from router.core.explaining import Reader
 from router.core.model import DeliveryRef, DeliveryStatus, Reason
 from router.core.trace import Verdict
 from router.runtime import Runtime
@@ -19,17 +21,29 @@ _HEARD = timedelta(days=7)
 """So near to the decision the member is told how often they heard from us, what lies ahead included."""
 
 
-async def why(runtime: Runtime, member_id: int, campaign_id: int, *, now: datetime) -> Why:
-    """Explain one member's part in one campaign. Raises `NotFound` where either does not exist."""
+async def why(
+    runtime: Runtime, member_id: int, campaign_id: int, *, now: datetime, reader: Reader = explaining.ENGLISH
+) -> Why:
+    """Explain one member's part in one campaign. Raises `NotFound` where either does not exist.
+
+    `reader` says in which language, and by which clock, `Why.for_member` is told.
+    """
     async with runtime.store.read() as connection:
-        return await explain(connection, member_id, campaign_id, now=now)
+        return await explain(connection, member_id, campaign_id, now=now, reader=reader)
 
 
-async def explain(connection: AsyncConnection, member_id: int, campaign_id: int, *, now: datetime) -> Why:
+async def explain(
+    connection: AsyncConnection,
+    member_id: int,
+    campaign_id: int,
+    *,
+    now: datetime,
+    reader: Reader = explaining.ENGLISH,
+) -> Why:
     """The same, in a transaction that is open already."""
     part = await read_part(connection, member_id, campaign_id, now=now)
     if not part.rows:
-        return _nothing(part)
+        return _nothing(part, reader)
     hops = [_hop(row) for row in part.rows]
     told = [line for hop, row in zip(hops, part.rows, strict=True) for line in _for_organizers(hop, row, now)]
     return Why(
@@ -40,33 +54,40 @@ async def explain(connection: AsyncConnection, member_id: int, campaign_id: int,
         hops=hops,
         earlier=list(part.earlier),
         for_organizers=[*told, *_budget(part.earlier)],
-        for_member=list(_for_member(part, hops, now)),
+        for_member=list(_for_member(part, hops, now, reader)),
     )
 
 
-def _nothing(part: Part) -> Why:
+def _nothing(part: Part, reader: Reader) -> Why:
     """Nothing was decided for this member, and why that is."""
     campaign, number = part.campaign, part.member.id
     name = f'campaign {campaign.id}, "{campaign.title}",'
     starts_at = moment_of(campaign.starts_at)
     if starts_at is None:
         outcome, organizers = "not_launched", f"Nobody has been asked yet: {name} has not been launched."
-        member = "This message has not gone out to anybody yet."
+        member = gettext_noop("This message has not gone out to anybody yet.")
     elif campaign.status == "scheduled":
         outcome = "not_routed"
         organizers = f"Nobody has been asked yet: {name} starts at {explaining.moment(starts_at)}."
-        member = "This message has not gone out to anybody yet."
+        member = gettext_noop("This message has not gone out to anybody yet.")
+    elif part.dropped_at is not None:
+        outcome = "dropped"
+        organizers = (
+            f"Who got {name} or did not was kept for its time and dropped on {explaining.moment(part.dropped_at)}; its"
+            f" totals stay: outreach status {campaign.id}"
+        )
+        member = gettext_noop("This was too long ago: we no longer keep who got which message.")
     elif part.range is not None and part.range.routed_at is None:
         outcome = "not_routed"
         paused = f" ({campaign.pause_reason})" if campaign.status == "paused" and campaign.pause_reason else ""
         organizers = f"Member {number} has not had their turn: {name} is {campaign.status}{paused}."
-        member = "Nothing has been decided about this message for you."
+        member = gettext_noop("Nothing has been decided about this message for you.")
     elif part.range is not None:
         outcome, organizers = "outside", f"Member {number} was not in the audience of {name} when their turn came."
-        member = "This message was not meant for you: its organizers asked others."
+        member = gettext_noop("This message was not meant for you: its organizers asked others.")
     else:
         outcome, organizers = "outside", f"Member {number} was entered after {name} had begun, so they were not asked."
-        member = "You joined after this message had gone out."
+        member = gettext_noop("You joined after this message had gone out.")
     return Why(
         member=number,
         campaign=campaign.id,
@@ -75,7 +96,7 @@ def _nothing(part: Part) -> Why:
         hops=[],
         earlier=[],
         for_organizers=[organizers],
-        for_member=[member],
+        for_member=[reader.speak.gettext(member)],
     )
 
 
@@ -153,14 +174,14 @@ def _budget(earlier: Iterable[EarlierAsk]) -> Iterable[str]:
     yield from held
 
 
-def _for_member(part: Part, hops: Iterable[Hop], now: datetime) -> Iterable[str]:
+def _for_member(part: Part, hops: Iterable[Hop], now: datetime, reader: Reader) -> Iterable[str]:
     for hop, row in zip(hops, part.rows, strict=True):
-        yield explaining.state_for_member(hop.channel, hop.status, hop.reason, _since(row, now))
+        yield explaining.state_for_member(hop.channel, hop.status, hop.reason, _since(row, now), reader)
         verdicts = row.trace.verdicts
         was_first = verdicts and verdicts[0].at is not None and hop.status is not DeliveryStatus.HELD
-        if was_first and (order := explaining.order_for_member(row.trace.basis, hop.channel)):
+        if was_first and (order := explaining.order_for_member(row.trace.basis, hop.channel, reader)):
             yield order
-    yield explaining.heard_sentence(sum(abs(one.at - part.decided_at) < _HEARD for one in part.earlier))
+    yield explaining.heard_sentence(sum(abs(one.at - part.decided_at) < _HEARD for one in part.earlier), reader)
 
 
 def _since(row: Row, now: datetime) -> datetime | None:

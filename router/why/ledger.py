@@ -15,6 +15,7 @@ from router.core.errors import BadAddress, BadInput, NotFound
 from router.core.trace import Trace, read_trace
 from router.runtime import Runtime
 from router.store.bulk import in_numbers, numbers
+from router.store.months import dropped_at
 from router.store.tables import from_ms
 from router.why.model import EarlierAsk
 
@@ -42,6 +43,8 @@ class Part:
     decided_at: datetime
     """When it was first decided; the present where nothing was."""
     earlier: Sequence[EarlierAsk]
+    dropped_at: datetime | None
+    """When what was decided was dropped, kept for its time; None where it was not."""
     range: Any
     """The piece of the audience that the member is in; None where they were entered after it was cut."""
 
@@ -76,6 +79,7 @@ async def read_part(connection: AsyncConnection, member_id: int, campaign_id: in
         rows=rows,
         decided_at=decided_at,
         earlier=await _earlier(connection, member, campaign_id, decided_at) if rows else (),
+        dropped_at=None if rows else await dropped_at(connection, campaign_id),
         range=await _one(
             connection,
             "SELECT routed_at FROM route_range WHERE campaign_id = :campaign AND :member BETWEEN first_member AND"
@@ -132,7 +136,8 @@ async def _earlier(
 ) -> list[EarlierAsk]:
     """The other asks that held a slot when this was decided, in order of time. What was refunded since left none."""
     holders = await _rows(
-        connection, "SELECT id FROM member WHERE id = :holder OR household_id = :holder OR id = :id",
+        connection,
+        "SELECT id FROM member WHERE id IN (:holder, :id) UNION SELECT id FROM member WHERE household_id = :holder",
         holder=member.holder, id=member.id,
     )  # fmt: skip
     rows = await connection.execute(

@@ -70,7 +70,7 @@ class Why(_View):
     campaign: int
     title: str
     outcome: str
-    """The status of the last delivery; ``not_launched``, ``not_routed`` or ``outside`` where there is none."""
+    """Status of the last delivery; where there is none ``not_launched``, ``not_routed``, ``outside``, ``dropped``."""
     hops: list[Hop]
     earlier: list[EarlierAsk]
     for_organizers: list[str]

@@ -53,11 +53,12 @@ def test_an_email_has_text_page_subject_and_foot() -> None:
         + LINK
         + "\n\n-- \nTenants United\n1 Main St\nSpringfield\n\n"
         "You get this email because you agreed to hear from Tenants United.\nUnsubscribe: " + STOP + "\n"
+        "What we hold of you, and your wishes: " + STOP + "/door\n"
     )
     page = Page(got.html)
-    assert page.links == ["https://example.org/a?b=1&c=2", LINK, STOP]
+    assert page.links == ["https://example.org/a?b=1&c=2", LINK, STOP, f"{STOP}/door"]
     assert page.html_tag == {"lang": "en", "dir": "ltr"}
-    assert page.tags.count("p") == 2 + 3
+    assert page.tags.count("p") == 2 + 4
     assert all(line in page.text for line in ("Hi Ana,", "1 Main St", "Springfield", "Tenants United", "Unsubscribe"))
 
 
@@ -109,11 +110,12 @@ def test_every_packaged_footer_is_whole() -> None:
     for footer in TEMPLATES.footers.values():
         assert "{organization}" in footer.why
         assert footer.unsubscribe
+        assert footer.door
 
 
 def test_a_language_without_a_footer_has_the_english_one() -> None:
     only = MessageTemplates(
-        email_html="{{ why }}", footers={"en": Footer(why="why {organization}", unsubscribe="stop")}
+        email_html="{{ why }}", footers={"en": Footer(why="why {organization}", unsubscribe="stop", door="mine")}
     )
     of = Renderer(ask("x"), organization="O", postal_address="", templates=only)
     assert of.render(Member(id=1, locale="de"), "email", EMAIL, link="", unsubscribe_url="u").html == "why O"

@@ -316,3 +316,7 @@ async def test_why_without_a_message_and_in_another_language(ledger: Ledger) -> 
     words = (await answers(ledger))[1]
     assert words.startswith("Tenants Together: nuestro último mensaje")
     assert len(words) <= 300
+    await ledger.launch_and_route(title="Desahucio")
+    await ledger.send()
+    await says(ledger, "por qué", number=3)
+    assert '"Desahucio". Te lo enviamos por sms' in (await answers(ledger))[2]

@@ -15,10 +15,12 @@ from aiohttp.test_utils import TestClient
 from sqlalchemy import insert, text
 
 from router.core.address import address_hash
-from router.core.phrases import LANGUAGES, say
+from router.core.catalogue import translator
+from router.core.phrases import LANGUAGES
 from router.door import door_link
 from router.runtime import Runtime
 from router.store.tables import action, address, campaign, consent, delivery, member, report_back, suppression, to_ms
+from router.web.page_words import channel_name
 from tests.support.runtime import Clock
 from tests.web.conftest import MakeHeaders
 
@@ -120,7 +122,7 @@ async def test_all_that_concerns_them_stands_there_and_nothing_of_it_is_markup(c
     assert shown.count("&lt;script&gt;") >= 4
     assert "signed" in shown
     why = await see(client, f"{home}/why/{ASK}")
-    assert "We sent it to you by sms" in why
+    assert "We sent it to you by text message at Fri 20 Nov 19:00." in why
     assert "<script>" not in why
 
 
@@ -142,7 +144,7 @@ async def test_wishes_hold_at_once(client: TestClient, runtime: Runtime, home: s
     form = {**WISHES, "locale": "de", "zone": "Europe/Berlin", "place.email": "1", "place.sms": "2"}
     form.pop("may.sms")
     shown = await give(client, home, form)
-    assert say("door.saved", "de") in shown
+    assert translator("de").gettext("Saved. It holds from now on.") in shown
     assert 'lang="de"' in shown
     assert tuple(await row_of(runtime, "dial, locale, zone")) == ("weekly", "de", "Europe/Berlin")
     async with runtime.store.read() as connection:
@@ -153,7 +155,9 @@ async def test_wishes_hold_at_once(client: TestClient, runtime: Runtime, home: s
         evidence = await connection.execute(
             text("SELECT state, wording FROM consent WHERE channel = 'sms' AND id < 200 ORDER BY id")
         )
-        words = say("door.may_write", "de", organization="Tenants Together", channel="SMS")
+        words = translator("de").gettext(
+            "%(organization)s may write to me by %(channel)s.", organization="Tenants Together", channel="SMS"
+        )
         assert [tuple(row) for row in evidence] == [("revoked", ""), ("granted", words)]
 
 
@@ -162,7 +166,7 @@ async def test_what_cannot_be_saved_changes_nothing(
 ) -> None:
     before = await row_of(runtime, "dial, zone, paused_until")
     shown = await give(client, home, {**WISHES, "zone": EVIL}, status=422)
-    assert say("door.bad_zone", "en") in shown
+    assert "We do not know this time zone. Write it like Europe/Berlin. Nothing was changed." in shown
     assert "<script>" not in shown
     await give(client, home, {**WISHES, "dial": "louder"}, status=422)
     await give(client, home, {"do": "nonsense"}, status=422)
@@ -172,14 +176,17 @@ async def test_what_cannot_be_saved_changes_nothing(
             insert(suppression).values(address_hash=hash_, channel="sms", reason="stop", at=clock())
         )
         await connection.execute(text("UPDATE address SET consent = 'revoked' WHERE channel = 'sms'"))
-    assert say("door.stopped", "en") in await give(client, home, WISHES, status=422)
+    assert (
+        "You once told us to stop there. Write START to us from there if you want our messages again."
+        " Nothing was changed." in await give(client, home, WISHES, status=422)
+    )
     assert await row_of(runtime, "dial, zone, paused_until") == before
 
 
 async def test_a_pause_and_its_end(client: TestClient, runtime: Runtime, clock: Clock, home: str) -> None:
     await give(client, home, {"do": "pause"})
     assert (await row_of(runtime, "paused_until")).paused_until == to_ms(clock() + timedelta(days=14))
-    assert say("door.resume", "en") in await see(client, home)
+    assert "End the pause" in await see(client, home)
     await give(client, home, {"do": "resume"})
     assert (await row_of(runtime, "paused_until")).paused_until is None
 
@@ -200,14 +207,16 @@ async def test_they_take_all_of_it_along_and_no_cell_is_a_formula(
 
 
 async def test_a_lost_phone_is_cut_off_by_the_page_itself(client: TestClient, runtime: Runtime, home: str) -> None:
-    assert say("door.lost_done", "en") in await give(client, home, {"do": "shut"})
+    assert "Done. No link opens your page any more. Answer WHY to any message of ours to get a new one." in await give(
+        client, home, {"do": "shut"}
+    )
     await see(client, home, status=404)
     await give(client, home, WISHES, status=404)
 
 
 async def test_erasing_asks_for_a_word_and_is_for_good(client: TestClient, runtime: Runtime, home: str) -> None:
     shown = await give(client, f"{home}/erase", {"word": "yes"}, status=422)
-    assert say("door.erase_wrong", "en") in shown
+    assert "That was another word, so nothing was erased." in shown
     assert (await row_of(runtime, "erased_at")).erased_at is None
     await give(client, f"{home}/erase", {"word": " erase "})
     assert tuple(await row_of(runtime, "first_name, erased_at IS NOT NULL")) == ("", 1)
@@ -215,13 +224,21 @@ async def test_erasing_asks_for_a_word_and_is_for_good(client: TestClient, runti
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-async def test_it_speaks_their_language(client: TestClient, runtime: Runtime, home: str, language: str) -> None:
+async def test_it_speaks_their_language(
+    client: TestClient, runtime: Runtime, clock: Clock, home: str, language: str
+) -> None:
     async with runtime.store.write() as connection:
         await connection.execute(text("UPDATE member SET locale = ''"))
     shown = await see(client, home, **{"Accept-Language": f"{language}-XX"})
     assert f'lang="{language}"' in shown
     assert ('dir="rtl"' in shown) is (language == "ar")
-    assert say("door.wishes", language) in shown.replace("&#39;", "'")
+    speak = translator(language)
+    assert speak.gettext("What you wish") in shown.replace("&#39;", "'")
+    why = await see(client, f"{home}/why/{ASK}", **{"Accept-Language": language})
+    by, when = channel_name(speak, "sms"), speak.moment(clock(), "Europe/Paris")
+    assert speak.gettext("We sent it to you by %(channel)s at %(when)s.", channel=by, when=when) in why.replace(
+        "&#39;", "'"
+    )
 
 
 async def test_the_api_makes_the_link_and_makes_it_void(client: TestClient, bearer: MakeHeaders, home: str) -> None:

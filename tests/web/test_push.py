@@ -17,6 +17,7 @@ from sqlalchemy import select, text
 from channels.webpush import WebPushChannel, new_private_key
 from router.core import consent as consents
 from router.core.address import address_hash
+from router.core.catalogue import translator
 from router.core.consent import Allow
 from router.core.join_links import join_token
 from router.core.links import unsubscribe_token
@@ -102,7 +103,7 @@ async def test_allowing_stores_the_browser_and_what_was_agreed_to(client: TestCl
     assert (given.state, given.source) == ("granted", "browser permission")
     async with client.get(path(runtime)) as response:
         page = await response.text()
-    assert given.wording == wording("Tenants Together")
+    assert given.wording == wording("Tenants Together", translator("en"))
     assert given.wording in page
     assert given.at == runtime.clock()
 

@@ -25,7 +25,7 @@ function keyBytes(text) {
 }
 
 async function tell(method, subscription) {
-  const response = await fetch(location.pathname, {
+  const response = await fetch(location.pathname + location.search, {
     method,
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(subscription),
