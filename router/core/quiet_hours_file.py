@@ -6,8 +6,8 @@ refused when the file is loaded, so that `core.quiet_hours` always finds a next 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Annotated, Self
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -110,6 +110,11 @@ class QuietHoursFile(_Section):
     channels: dict[str, _Days]
     fundraising: _Fundraising | None = None
     unknown: dict[Annotated[str, Field(pattern=r"^([A-Z]{2}|default)$")], _Unknown]
+
+
+def week_of(days: Mapping[str, Any]) -> Week:
+    """The week of a checked table with `daily`, or `weekdays`, `saturday` and `sunday`; other keys are passed over."""
+    return _Days.model_validate({name: days[name] for name in _Days.model_fields if name in days}).week()
 
 
 def check_never_empty(rules: QuietHoursFile, *, file: str) -> None:
