@@ -16,7 +16,7 @@ from router.core.model import CampaignStatus, Reason
 from router.runtime import Runtime
 from router.stages import tell_stages
 from router.store.running import read_known_ask
-from router.store.spendings import read_spending
+from router.store.spendings import month_of, read_spending, read_spent
 from router.store.tables import campaign, reaction, route_range
 from router.store.tallies import read_tally
 
@@ -57,6 +57,16 @@ class ChannelLive(BaseModel):
     complaints: int = 0
 
 
+class MonthSpent(BaseModel):
+    """What all asks have cost this month, and may cost at most."""
+
+    model_config = ConfigDict(frozen=True)
+
+    currency: str
+    spent: float
+    limit: float
+
+
 class Live(BaseModel):
     """One ask at one moment."""
 
@@ -80,6 +90,8 @@ class Live(BaseModel):
     spent: dict[str, float]
     """currency → amount."""
     spend_limit: Spend | None
+    of_month: list[MonthSpent]
+    """The month's limits, of the calendar month in UTC; empty where there are none."""
 
     @property
     def is_over(self) -> bool:
@@ -121,6 +133,7 @@ async def read_live(runtime: Runtime, campaign_id: int) -> Live:
             )
         ).one()
         spent = await read_spending(connection, campaign_id)
+        of_month = await _of_month(connection, runtime)
     limits = runtime.policy.guard.limits
     return Live(
         id=campaign_id,
@@ -144,7 +157,18 @@ async def read_live(runtime: Runtime, campaign_id: int) -> Live:
         failures=dict(sorted(failures.items(), key=lambda item: -item[1])),
         spent=spent,
         spend_limit=ask.spend_limit,
+        of_month=of_month,
     )
+
+
+async def _of_month(connection: AsyncConnection, runtime: Runtime) -> list[MonthSpent]:
+    month = month_of(runtime.clock())
+    return [
+        MonthSpent(
+            currency=currency, spent=await read_spent(connection, currency, month=month) / 1_000_000, limit=limit
+        )
+        for currency, limit in sorted(runtime.policy.spend.month.items())
+    ]
 
 
 async def _reactions(connection: AsyncConnection, campaign_id: int) -> dict[tuple[str, str], int]:

@@ -31,16 +31,18 @@ EVERY = 1.0
 CHECKED_EVERY = 10.0
 """Seconds from one look at the viewers' sessions to the next (house rule)."""
 _POINTS, _CURVES = 900, 50
-"""So many points of a curve are kept for whoever comes later, of so many asks."""
+"""So many points of a curve are kept for whoever comes later, of so many asks; minutes are in the ledger."""
 
 
 class Point(NamedTuple):
-    """One moment of the curves."""
+    """One moment of the curves; `router.curves.Point` is the same of what was written down."""
 
     at: int
     """Milliseconds."""
     rates: dict[str, float]
     """channel → messages that left each second."""
+    left: dict[str, int]
+    """channel → handed over so far."""
     delivered: dict[str, int]
 
 
@@ -109,8 +111,9 @@ class Feed:
 
     def _take(self, live: Live, rates: dict[str, float]) -> None:
         self.rounds += 1
+        left = {channel: figures.left for channel, figures in live.channels.items()}
         delivered = {channel: figures.delivered for channel, figures in live.channels.items()}
-        point = Point(int(self._runtime.clock().timestamp() * 1000), rates, delivered)
+        point = Point(int(self._runtime.clock().timestamp() * 1000), rates, left, delivered)
         # Of a line that stays level the two ends are enough.
         if len(self.points) >= 2 and all(earlier[1:] == point[1:] for earlier in (self.points[-1], self.points[-2])):
             self.points.pop()
@@ -148,6 +151,10 @@ class Feeds:
     def feed_of(self, campaign_id: int) -> Feed | None:
         """The ask, where somebody looks at it."""
         return self._by_id.get(campaign_id)
+
+    def points_of(self, campaign_id: int) -> list[Point]:
+        """What this process saw of an ask while somebody looked at it, earliest first."""
+        return list(self._points.get(campaign_id, ()))
 
     @contextlib.asynccontextmanager
     async def watching(self, campaign_id: int, session: Session) -> AsyncIterator[tuple[Feed, Viewer]]:

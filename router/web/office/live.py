@@ -8,9 +8,11 @@ import contextlib
 from aiohttp import web
 
 from router.core.explaining import OBJECTIONS
+from router.curves import curve_of
 from router.live import OVER, read_live
 from router.web.auth import Page, Scope
 from router.web.endpoints import Call, Registry, registrar
+from router.web.office.curves import rows_of
 from router.web.office.editor import seen_ask
 from router.web.office.feeds import FEEDS, Feed, Viewer, points_since
 from router.web.office.show import show
@@ -31,7 +33,17 @@ _PATIENCE = 20.0
 async def live_page(call: Call) -> web.StreamResponse:
     view = await seen_ask(call)
     live = await read_live(call.runtime, call.id)
-    return show(call, "live.html", view=view, live=live, rates={}, objections=OBJECTIONS, is_over=view.status in OVER)
+    points = await curve_of(call.runtime, call.id, view.starts_at, now=call.now)
+    return show(
+        call,
+        "live.html",
+        view=view,
+        live=live,
+        rates={},
+        objections=OBJECTIONS,
+        is_over=view.status in OVER,
+        curve=rows_of(points),
+    )
 
 
 @endpoint("GET", ONE + "/events", access=READS, reply="text/event-stream", summary="The same as it moves")

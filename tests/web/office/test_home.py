@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from aiohttp.test_utils import TestClient
+from redis.asyncio import Redis
 
 from router.community.debts import keep_due_dates
 from router.core.audience import Members
 from router.core.roles import Role
 from router.office.desk import MOST_COUNTED
+from router.redis_client import ping
 from router.runtime import Runtime
 from router.store.notices import notify
 from router.store.tables import to_ms
@@ -16,6 +20,7 @@ from tests.support.desk import acted, offered, proposed, wrote
 from tests.support.ledger import Ledger
 from tests.support.office import Entered, come_in, entered
 from tests.support.runtime import Clock
+from tests.web.conftest import serving
 from tests.web.office.test_asks import HOSTILE, SHOWN, read, save
 
 
@@ -147,3 +152,14 @@ async def test_all_that_people_wrote_is_text(
     assert page.count(SHOWN) == 5
     for tag in ("<script>alert", "<img", ">49<"):
         assert tag not in page
+
+
+async def test_what_is_away_is_said_in_words(runtime: Runtime, ada: Entered) -> None:
+    nobody = Redis(host="127.0.0.1", port=1)
+    async with serving(replace(runtime, ask_redis=lambda: ping(nobody))) as client:
+        page = await read(client, ada, "/office")
+    await nobody.aclose()
+    assert "Not all is well" in page
+    assert "Redis: It does not answer" in page
+    assert "Webhooks and STOPs are taken all the same" in page
+    assert "Worker: No worker is at work" in page

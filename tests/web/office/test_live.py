@@ -13,8 +13,10 @@ from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from router.core.launch_policy import SpendPolicy
 from router.core.model import DeliveryRef, DeliveryStatus, Reason
 from router.core.roles import Role
+from router.curves import keep_curves
 from router.launch import cancel_campaign, pause_campaign
 from router.live import per_second, read_live
 from router.office.organizers import change_organizer
@@ -124,8 +126,7 @@ async def test_the_figures_move(client: TestClient, ledger: Ledger) -> None:
         ledger.clock.advance(seconds=1)
         [first, *_] = await ledger.rows(campaign)
         await ledger.receipt(DeliveryRef(first.month, first.id), DeliveryStatus.DELIVERED)
-        while not (points := json.loads(await stream.until("points"))) or points[-1]["delivered"] != {"sms": 1}:
-            pass
+        await soon(lambda: feed_of(client, campaign).points[-1].delivered == {"sms": 1})
 
 
 async def test_whoever_comes_later_sees_the_curves_so_far(client: TestClient, ledger: Ledger) -> None:
@@ -141,6 +142,44 @@ async def test_whoever_comes_later_sees_the_curves_so_far(client: TestClient, le
         points = json.loads(await stream.until("points"))
     assert points[0]["rates"] == {}
     assert points[-1]["at"] - points[0]["at"] == 5_000
+
+
+async def test_minutes_and_the_months_money_without_scripts(client: TestClient, ledger: Ledger) -> None:
+    spend = SpendPolicy(month={"EUR": 500.0})
+    ledger.runtime.adopt(ledger.runtime.policy.model_copy(update={"spend": spend}), ledger.runtime.quiet_hours)
+    ada = await come_in(ledger.runtime, Role.VIEWER, now=ledger.clock())
+    await ledger.add_members(3)
+    campaign = await ledger.launch_and_route(spend_limit={"amount": 9.0, "currency": "EUR"})
+    await ledger.send()
+    month = ledger.clock().year * 100 + ledger.clock().month
+    for of, micros in ((campaign, 1_250_000), (campaign + 1, 80_000_000)):
+        await ledger.execute(
+            "INSERT INTO spending VALUES (:month, :of, 'EUR', :micros)", month=month, of=of, micros=micros
+        )
+    await keep_curves(ledger.runtime, now=ledger.clock.advance(minutes=1))
+    at = f"/office/asks/{campaign}"
+    for end in ("/live", "/results"):
+        async with client.get(at + end, headers=ada.headers) as response:
+            page = " ".join((await response.text()).split())
+        assert "From minute to minute" in page
+        assert '<td class="number">3</td> <td class="number">0</td> <td class="number">0</td> </tr>' in page
+    async with client.get(at + "/live", headers=ada.headers) as response:
+        page = await response.text()
+    assert '<p class="figure">1.25 EUR</p>\n    <p>spent of at most 9.00 EUR</p>' in page
+    assert "All asks this month: 81.25 of at most 500.00 EUR" in page
+    async with client.get(at + "/curves.json", headers=ada.headers) as response:
+        points = await response.json()
+    assert [point["left"] for point in points] == [{"sms": 0}, {"sms": 3}]
+    assert points[-1]["rates"]["sms"] > 0
+    async with watching(client, ada, campaign) as stream:
+        await stream.until("points")
+    async with client.get(at + "/curves.json", headers=ada.headers) as response:
+        first, *seen = await response.json()
+    assert first == points[0]
+    assert points[1] not in seen, "a minute in which somebody looked is told by what was seen then"
+    assert seen[-1]["left"] == {"sms": 3}
+    async with client.get(at + "/curves.json", allow_redirects=False) as response:
+        assert response.status == 303, "they are for those who are signed in"
 
 
 def viewers_of(client: TestClient, campaign: int) -> int:
