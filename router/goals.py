@@ -21,6 +21,7 @@ from router.core.model import CampaignStatus, Reason
 from router.runtime import Runtime
 from router.signals import Wake
 from router.stops import Queued, cancel_rows
+from router.store.acts import LASTS, MANY
 from router.store.bulk import for_update, in_numbers, numbers
 from router.store.campaigns import CampaignRow, lock_campaign, write_audit
 from router.store.engine import Store, now_ms_sql
@@ -39,6 +40,7 @@ _FRESH = timedelta(seconds=2)
 """A total that is shown may be so old."""
 
 _progress: Recent[Progress] = Recent(_FRESH)
+_seen: Recent[Progress] = Recent(LASTS, keeps=lambda progress: progress.reached > MANY)
 
 _STOPPABLE = (CampaignStatus.RUNNING, CampaignStatus.PAUSED)
 
@@ -88,6 +90,15 @@ async def recent_progress(
 ) -> Progress:
     """How far a goal was at most two seconds ago, for those who only show it."""
     return await _progress.get(store, campaign_id, lambda: read_progress(connection, campaign_id, goal), now=now)
+
+
+async def seen_progress(
+    store: Store, connection: AsyncConnection, campaign_id: int, goal: Goal, *, now: datetime
+) -> Progress:
+    """How far a goal is, for an organizer's page: now, but of more than `MANY` people at most `LASTS` ago."""
+    if goal.currency or goal.places:
+        return await read_progress(connection, campaign_id, goal)
+    return await _seen.get(store, campaign_id, lambda: read_progress(connection, campaign_id, goal), now=now)
 
 
 async def peace_in(connection: AsyncConnection, campaign: CampaignRow, ask: Ask) -> Peace:

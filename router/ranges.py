@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.model import CampaignStatus
@@ -14,18 +16,29 @@ from router.store.campaigns import lock_campaign
 from router.store.tables import route_range, to_ms
 
 RANGE = 1_000
-"""Member numbers in a range, and most members of a turn: long enough to write in bulk, short enough for SQLite's one
-writer (under 50 ms)."""
+"""Numbers of a range where all of them are members, and most members of a turn: long enough to write in bulk, short
+enough for SQLite's one writer (under 50 ms)."""
 
 _COLUMNS = ("campaign_id", "first_member", "last_member", "epoch")
+_LOWS = text(
+    "WITH RECURSIVE cut (low) AS (SELECT min(id) FROM member UNION ALL"
+    " SELECT (SELECT min(id) FROM member WHERE id >= cut.low + :range) FROM cut WHERE cut.low IS NOT NULL)"
+    " SELECT low FROM cut WHERE low IS NOT NULL ORDER BY low"
+)
+"""Where ranges begin: one look into the key of members for each."""
 
 
 async def cut_ranges(connection: AsyncConnection, campaign_id: int) -> int:
-    """Cut the members there are now into ranges; who joins later is not in this campaign."""
-    first, last = (await connection.execute(sql("SELECT min(id), max(id) FROM member"))).one()
-    if first is None:
+    """Cut the members there are now into ranges; who joins later is not in this campaign.
+
+    A range reaches to where the next one begins, and that is at a member: numbers that are no member's are leapt over,
+    however many messages took numbers in between.
+    """
+    lows = (await connection.execute(_LOWS, {"range": RANGE})).scalars().all()
+    if not lows:
         return 0
-    rows = [(campaign_id, low, min(low + RANGE - 1, last), 1) for low in range(first, last + 1, RANGE)]
+    last = await connection.scalar(sql("SELECT max(id) FROM member"))
+    rows = [(campaign_id, low, after - 1, 1) for low, after in pairwise([*lows, last + 1])]
     await insert_rows(connection, route_range, _COLUMNS, rows)
     return len(rows)
 

@@ -17,10 +17,10 @@ from router.core.goals import units
 from router.core.model import DeliveryStatus, Reason
 from router.records.report import csv_line
 from router.runtime import Runtime
+from router.store.acts import read_acts
 from router.store.audience import WENT_OUT
 from router.store.campaigns import lock_campaign
-from router.store.debts import count_acted
-from router.store.tables import ACTED, action, campaign, member
+from router.store.tables import action, campaign, member
 from router.store.tallies import read_tally
 
 _PAGE = 2_000
@@ -69,6 +69,8 @@ class Results(_View):
     acted: Share
     opted_out: Share
     did: list[Deeds]
+    counted_at: datetime
+    """When it was counted what people did: of very many a few minutes ago (`router.store.acts`)."""
     channels: list[ChannelResults]
     report: ReportOwed
     """The report-back that those who acted are owed."""
@@ -88,21 +90,15 @@ async def results_of(runtime: Runtime, campaign_id: int, *, now: datetime) -> Re
             by_status[channel][DeliveryStatus(status)] += count
             if status == DeliveryStatus.FAILED.value and reason:
                 failed[Reason(reason)] += count
-        acted = await _by_channel(
-            connection,
-            "SELECT channel, count(DISTINCT member_id) FROM action"
-            f" WHERE campaign_id = :id AND {ACTED} GROUP BY channel",
-            campaign_id,
-        )
         silenced = await _by_channel(
             connection,
             "SELECT channel, CAST(sum(count) AS bigint) FROM reaction WHERE campaign_id = :id GROUP BY channel",
             campaign_id,
         )
-        did = await _did(connection, campaign_id)
-        people = await count_acted(connection, campaign_id)
         owed = campaign.c.report_due_at, campaign.c.reported_at
         due_at, reported_at = (await connection.execute(select(*owed).where(campaign.c.id == campaign_id))).one()
+    acts = await read_acts(runtime.store, campaign_id, now=now)
+    acted, people = acts.by_channel, acts.people
     confidence = runtime.policy.comparison.confidence
 
     def results(channel: str, counts: Counter[DeliveryStatus]) -> ChannelResults:
@@ -125,7 +121,16 @@ async def results_of(runtime: Runtime, campaign_id: int, *, now: datetime) -> Re
         people_acted=people,
         acted=share(people, reached, confidence),
         opted_out=share(sum(silenced.values()), reached, confidence),
-        did=did,
+        did=[
+            Deeds(
+                kind=one.kind,
+                people=one.people,
+                amount=one.amount / units(one.currency) if one.currency else 0.0,
+                currency=one.currency,
+            )
+            for one in acts.did
+        ],
+        counted_at=acts.at,
         channels=channels,
         report=owed_of(row, people, due_at, reported_at, now),
     )
@@ -164,22 +169,3 @@ async def acted_csv(runtime: Runtime, campaign_id: int, seen: ColumnElement[bool
 
 async def _by_channel(connection: AsyncConnection, query: str, campaign_id: int) -> dict[str, int]:
     return dict(map(tuple, await connection.execute(text(query), {"id": campaign_id})))
-
-
-async def _did(connection: AsyncConnection, campaign_id: int) -> list[Deeds]:
-    rows = await connection.execute(
-        text(
-            "SELECT kind, currency, count(DISTINCT member_id) AS people, CAST(sum(amount) AS bigint) AS amount"
-            " FROM action WHERE campaign_id = :id GROUP BY kind, currency ORDER BY 3 DESC, 1, 2"
-        ),
-        {"id": campaign_id},
-    )
-    return [
-        Deeds(
-            kind=row.kind,
-            people=row.people,
-            amount=row.amount / units(row.currency) if row.currency else 0.0,
-            currency=row.currency,
-        )
-        for row in rows
-    ]

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from router.core.ask import Ask
 from router.core.errors import NotFound
 from router.core.model import AskKind, CampaignStatus, Reason
-from router.goals import read_progress
+from router.goals import seen_progress
 from router.runtime import Runtime
 from router.smoothing import tell_pace
 from router.stages import next_stage_at, tell_stages
@@ -148,15 +148,15 @@ async def _view(runtime: Runtime, connection: AsyncConnection, campaign_id: int)
         ranges=ranges,
         counts=counts,
         held=held,
-        goal=await _goal(connection, ask, row, spared),
+        goal=await _goal(runtime, connection, ask, row, spared),
         ask=ask,
     )
 
 
-async def _goal(connection: AsyncConnection, ask: Ask, row: Any, spared: int) -> GoalView | None:
+async def _goal(runtime: Runtime, connection: AsyncConnection, ask: Ask, row: Any, spared: int) -> GoalView | None:
     if ask.goal is None:
         return None
-    progress = await read_progress(connection, row.id, ask.goal)
+    progress = await seen_progress(runtime.store, connection, row.id, ask.goal, now=runtime.clock())
     return GoalView(
         measure=ask.goal.measure,
         currency=ask.goal.currency,

@@ -17,6 +17,7 @@ from router.core.model import AskKind, CampaignStatus
 from router.goals import read_progress
 from router.runtime import Runtime
 from router.steps import keep_audit, lock_existing
+from router.store.acts import read_people
 from router.store.bulk import in_numbers, numbers
 from router.store.campaigns import move_campaign
 from router.store.debts import owed_campaigns
@@ -130,16 +131,17 @@ async def _due(runtime: Runtime, connection: AsyncConnection, row: Any, now: dat
 async def list_owed(runtime: Runtime, *, now: datetime, limit: int = 100) -> list[OwedReport]:
     """The report-backs that are owed, the longest due first."""
     async with runtime.store.read() as connection:
-        return [
-            OwedReport(
-                campaign_id=one.campaign_id,
-                title=one.title,
-                people=one.people,
-                due_at=one.due_at,
-                overdue=one.due_at <= now,
-            )
-            for one in await owed_campaigns(connection, limit=limit)
-        ]
+        owed = await owed_campaigns(connection, limit=limit)
+    return [
+        OwedReport(
+            campaign_id=one.campaign_id,
+            title=one.title,
+            people=await read_people(runtime.store, one.campaign_id, now=now),
+            due_at=one.due_at,
+            overdue=one.due_at <= now,
+        )
+        for one in owed
+    ]
 
 
 async def override_debt(

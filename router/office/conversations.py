@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import BigInteger, ColumnElement, and_, case, func, or_, select, type_coerce
+from sqlalchemy import BigInteger, Subquery, func, or_, select, type_coerce, union_all
 
 from router.approval import MAY_ANSWER, organizers
 from router.core.errors import BadInput, NotFound
@@ -19,6 +20,9 @@ SHELVES = ("", "open", "mine", "claimed", "done")
 """All that are not done; those that nobody has; one's own; those that somebody has; those that are done."""
 
 PAGE = 50
+
+_STATUSES: Mapping[str, tuple[str, ...]] = {"": ("open", "claimed"), "mine": ("claimed",)}
+"""The shelves that are not called like a status."""
 
 _LATE = 10**15
 """Later than any moment, in ms: who waits for nothing comes after everybody who waits."""
@@ -60,31 +64,21 @@ async def list_conversations(
     runtime: Runtime, organizer: Organizer, *, shelf: str = "", after: str = "", limit: int = PAGE
 ) -> Conversations:
     """Those who wait longest first, then the others, the latest first. Raises `BadInput` for a page there is not."""
-    order = case(
-        (thread.c.waiting > 0, type_coerce(thread.c.waiting_since, BigInteger)),
-        else_=_LATE - type_coerce(thread.c.last_in_at, BigInteger),
-    )
+    page = _page(runtime, organizer, shelf, _cursor(after) if after else None, limit + 1)
     query = (
-        select(thread, member.c.first_name, member.c.last_name, campaign.c.title, inbound.c.text, order.label("place"))
+        select(thread, member.c.first_name, member.c.last_name, campaign.c.title, inbound.c.text, page.c.place)
+        .join(page, page.c.member_id == thread.c.member_id)
         .join(member, member.c.id == thread.c.member_id)
         .outerjoin(campaign, campaign.c.id == thread.c.campaign_id)
-        .outerjoin(inbound, inbound.c.id == thread.c.inbound_id)
-        .where(
-            _on_shelf(shelf, organizer),
-            member.c.erased_at.is_(None),
-            members_seen(organizer, dialect=runtime.store.dialect),
-        )
-        .order_by(order, thread.c.member_id)
+        .outerjoin(inbound, (inbound.c.month == thread.c.inbound_month) & (inbound.c.id == thread.c.inbound_id))
+        .order_by(page.c.place, thread.c.member_id)
         .limit(limit + 1)
     )
-    if after:
-        place, number = _cursor(after)
-        query = query.where(or_(order > place, and_(order == place, thread.c.member_id > number)))
     async with runtime.store.read() as connection:
         rows = (await connection.execute(query)).all()
-    page = rows[:limit]
-    more = f"{page[-1].place}-{page[-1].member_id}" if len(rows) > limit else ""
-    return Conversations(lines=[_line(row) for row in page], next=more)
+    shown = rows[:limit]
+    more = f"{shown[-1].place}-{shown[-1].member_id}" if len(rows) > limit else ""
+    return Conversations(lines=[_line(row) for row in shown], next=more)
 
 
 async def check_sees_member(runtime: Runtime, organizer: Organizer, member_id: int) -> None:
@@ -100,14 +94,35 @@ async def who_may_answer(runtime: Runtime) -> list[str]:
         return await organizers(connection, MAY_ANSWER)
 
 
-def _on_shelf(shelf: str, organizer: Organizer) -> ColumnElement[bool]:
-    match shelf:
-        case "":
-            return thread.c.status.in_(["open", "claimed"])
-        case "mine":
-            return (thread.c.status == "claimed") & (func.lower(thread.c.claimed_by) == organizer.name.lower())
-        case _:
-            return thread.c.status == shelf
+def _page(runtime: Runtime, organizer: Organizer, shelf: str, after: tuple[int, int] | None, limit: int) -> Subquery:
+    """Numbers and places of the conversations of a page.
+
+    Of each status first those who wait, then the others: each is the beginning of an index in its own order, so that
+    no page reads more than `limit` of them, however many there are.
+    """
+    since, last = type_coerce(thread.c.waiting_since, BigInteger), type_coerce(thread.c.last_in_at, BigInteger)
+    who = [member.c.erased_at.is_(None), members_seen(organizer, dialect=runtime.store.dialect)]
+    if shelf == "mine":
+        who.append(func.lower(thread.c.claimed_by) == organizer.name.lower())
+    parts = []
+    for status in _STATUSES.get(shelf, (shelf,)):
+        for place, by, waits in (
+            (since, [since, thread.c.member_id], (thread.c.waiting > 0) & thread.c.waiting_since.is_not(None)),
+            (_LATE - last, [last.desc(), thread.c.member_id], thread.c.waiting == 0),
+        ):
+            part = (
+                select(thread.c.member_id, place.label("place"))
+                .join(member, member.c.id == thread.c.member_id)
+                .where(thread.c.status == status, waits, *who)
+                .order_by(*by)
+                .limit(limit)
+            )
+            if after is not None:
+                # The first condition bounds the walk through the index; the second passes over those of that moment.
+                bound = since >= after[0] if place is since else last <= _LATE - after[0]
+                part = part.where(bound, or_(place > after[0], thread.c.member_id > after[1]))
+            parts.append(select(part.subquery()))
+    return union_all(*parts).subquery("page")
 
 
 def _cursor(after: str) -> tuple[int, int]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import ColumnElement, func, or_, select, true
+from sqlalchemy import ColumnElement, func, or_, select, true, union_all
 
 from router.office.limits import members_seen
 from router.office.organizers import Organizer
@@ -57,17 +57,25 @@ class IdeaLine(_View):
 
 async def who_waits(runtime: Runtime, organizer: Organizer) -> Waiting:
     """How many people wait for an answer, of those whom the organizer may see."""
-    first = (
+    waiting = (
         select(thread.c.claimed_by, thread.c.waiting_since)
         .join(member, member.c.id == thread.c.member_id)
         .where(
-            thread.c.status.in_(["open", "claimed"]),
             thread.c.waiting > 0,
+            thread.c.waiting_since.is_not(None),
             member.c.erased_at.is_(None),
             members_seen(organizer, dialect=runtime.store.dialect),
         )
     )
-    some = first.order_by(thread.c.waiting_since).limit(MOST_COUNTED + 1).subquery()
+    # Status by status, because each is in the order of an index: no more than these are looked at.
+    first = [
+        select(
+            waiting.where(thread.c.status == status).order_by(thread.c.waiting_since).limit(MOST_COUNTED + 1).subquery()
+        )
+        for status in ("open", "claimed")
+    ]
+    both = union_all(*first).subquery()
+    some = select(both).order_by(both.c.waiting_since).limit(MOST_COUNTED + 1).subquery()
     is_mine = func.lower(some.c.claimed_by) == func.lower(organizer.name)
     query = select(func.count(), func.count().filter(is_mine), func.min(some.c.waiting_since)).select_from(some)
     async with runtime.store.read() as connection:

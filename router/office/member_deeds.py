@@ -68,7 +68,8 @@ async def set_tags(
         for tag in sorted(set(wanted) - had):
             await connection.execute(insert(member_tag).values(tag=tag, member_id=member_id))
         await connection.execute(update(member).where(member.c.id == member_id).values(updated_at=now))
-        detail = {"added": sorted(set(wanted) - had), "taken": sorted(had - set(wanted))}
+        # How many, not which: tags say what somebody is like, and the audit keeps what it holds for ever.
+        detail = {"added": len(set(wanted) - had), "taken": len(had - set(wanted))}
         await write_audit(
             connection, ids[0], who=organizer.name, what="member.tag", subject=str(member_id), detail=detail, now=now
         )

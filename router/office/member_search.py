@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, TextClause, and_, func, or_, select, text, true
+from sqlalchemy import ColumnElement, Select, TextClause, and_, literal, or_, select, text, true
 
 from router.core.address import address_hash, normalise
 from router.core.audience import InPlace
@@ -22,7 +22,7 @@ from router.store.tables import address, member, member_tag
 
 PAGE = 50
 """Members of one page."""
-LOOKED_AT = 20_000
+LOOKED_AT = 10_000
 """Members that one page looks through for those that were asked for: never a million."""
 
 _COLUMNS = (member.c.id, member.c.name_key)
@@ -63,11 +63,13 @@ async def search_members(runtime: Runtime, organizer: Organizer, wanted: Wanted,
     if wanted.who and not exact and not beginning:
         return MemberPage([], None)
     dialect = runtime.store.dialect
-    window = await _by_name(runtime, beginning, after) if beginning else _by_number(exact, after)
-    if wanted.tag:
-        window = window.join(
-            member_tag, and_(member_tag.c.member_id == member.c.id, member_tag.c.tag == wanted.tag.strip().lower())
-        )
+    tag = wanted.tag.strip().lower()
+    if tag and not exact and not beginning:
+        window = _by_tag(tag, after)
+    else:
+        window = await _by_name(runtime, beginning, after) if beginning else _by_number(exact, after)
+        if tag:
+            window = window.join(member_tag, and_(member_tag.c.member_id == member.c.id, member_tag.c.tag == tag))
     seen = window.limit(LOOKED_AT).subquery("seen")
     query = (
         select(member)
@@ -78,7 +80,7 @@ async def search_members(runtime: Runtime, organizer: Organizer, wanted: Wanted,
             compile_audience(InPlace(op="place", place=wanted.place), dialect=dialect) if wanted.place else true(),
             members_seen(organizer, dialect=dialect),
         )
-        .order_by(_order(dialect, "member") if beginning else member.c.id)
+        .order_by(_order(dialect) if beginning else member.c.id)
         .limit(PAGE + 1)
     )
     async with runtime.store.read() as connection:
@@ -89,10 +91,11 @@ async def search_members(runtime: Runtime, organizer: Organizer, wanted: Wanted,
         ]
         if len(rows) > PAGE:
             return MemberPage(lines, lines[-1].id)
-        looked = await connection.scalar(select(func.count()).select_from(seen)) or 0
-        backwards = _order(dialect, "seen", last_first=True) if beginning else seen.c.id.desc()
-        last = await connection.scalar(select(seen.c.id).order_by(backwards).limit(1))
-        return MemberPage(lines, last if looked == LOOKED_AT else None)
+        # The last one that was looked at, where there were so many: none where the window ended before.
+        last = await connection.scalar(
+            window.with_only_columns(window.selected_columns.id).offset(LOOKED_AT - 1).limit(1)
+        )
+        return MemberPage(lines, last)
 
 
 async def _find_exactly(runtime: Runtime, who: str) -> list[int]:
@@ -107,11 +110,11 @@ async def _find_exactly(runtime: Runtime, who: str) -> list[int]:
             continue
         hashes.append(address_hash(runtime.key, kind, value))
     number = int(who) if who.isascii() and who.isdecimal() and len(who) <= 18 else -1
-    named = select(member.c.id).where(or_(member.c.id == number, member.c.external_id == who))
+    named = select(member.c.id).where(member.c.id == number)
+    ours = select(member.c.id).where(member.c.external_id == who)
     reached = select(address.c.member_id).where(address.c.hash.in_(hashes)).limit(PAGE)
     async with runtime.store.read() as connection:
-        found = set((await connection.execute(named)).scalars())
-        found |= set((await connection.execute(reached)).scalars())
+        found = {one for query in (named, ours, reached) for one in (await connection.execute(query)).scalars()}
     return sorted(found)
 
 
@@ -125,7 +128,7 @@ async def _by_name(runtime: Runtime, beginning: str, after: int) -> Select[Any]:
             last = await connection.scalar(select(key).where(member.c.id == after)) or ""
         bounds.append(_compare(dialect, ">=", last))
         bounds.append(or_(_compare(dialect, ">", last), member.c.id > after))
-    return select(*_COLUMNS).where(*bounds).order_by(_order(dialect, "member"))
+    return select(*_COLUMNS).where(*bounds).order_by(_order(dialect))
 
 
 def _by_number(exact: list[int], after: int) -> Select[Any]:
@@ -134,15 +137,18 @@ def _by_number(exact: list[int], after: int) -> Select[Any]:
     return found.where(member.c.id.in_(exact)) if exact else found
 
 
+def _by_tag(tag: str, after: int) -> Select[Any]:
+    """Those who have a tag, in the order in which they came: the tags' own key has them so."""
+    found = select(member_tag.c.member_id.label("id"), literal("").label("name_key"))
+    return found.where(member_tag.c.tag == tag, member_tag.c.member_id > after).order_by(member_tag.c.member_id)
+
+
 def _compare(dialect: str, how: str, value: str) -> ColumnElement[bool]:
     """Of names, byte by byte, as their index has them."""
     column = member.c.name_key
     return column.op(how if dialect == "sqlite" else f"~{how}~", is_comparison=True)(value)
 
 
-def _order(dialect: str, table: str, *, last_first: bool = False) -> TextClause:
+def _order(dialect: str) -> TextClause:
     """By name, byte by byte, and by number where the names are alike."""
-    if dialect == "sqlite":
-        way = "DESC" if last_first else "ASC"
-        return text(f"{table}.name_key {way}, {table}.id {way}")
-    return text(f"{table}.name_key USING ~{'>' if last_first else '<'}~, {table}.id {'DESC' if last_first else 'ASC'}")
+    return text(f"member.name_key {'' if dialect == 'sqlite' else 'USING ~<~'}, member.id")

@@ -18,8 +18,10 @@ _MOST_KEPT = 1_000
 class Recent(Generic[T]):
     """One figure of each campaign, as it was at most `lasts` ago."""
 
-    def __init__(self, lasts: timedelta) -> None:
+    def __init__(self, lasts: timedelta, *, keeps: Callable[[T], bool] = lambda _: True) -> None:
+        """`keeps` says of a figure whether it is worth keeping; one that is quickly read need never be old."""
         self._lasts = lasts
+        self._keeps = keeps
         self._kept: WeakKeyDictionary[Store, dict[int, tuple[datetime, T]]] = WeakKeyDictionary()
 
     async def get(self, store: Store, campaign_id: int, read: Callable[[], Awaitable[T]], *, now: datetime) -> T:
@@ -31,5 +33,6 @@ class Recent(Generic[T]):
         found = await read()
         if len(kept) >= _MOST_KEPT:
             kept.clear()
-        kept[campaign_id] = now, found
+        if self._keeps(found):
+            kept[campaign_id] = now, found
         return found

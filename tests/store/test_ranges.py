@@ -58,3 +58,17 @@ async def test_two_routers_leave_no_range_between_them(store: Store, database_ur
     assert all(row.routed_at is not None for row in ranges)
     assert all(before.last_member + 1 == after.first_member for before, after in pairwise(ranges))
     await other.aclose()
+
+
+async def test_numbers_that_no_member_has_are_leapt_over(ledger: Ledger) -> None:
+    """As many as a restored backup leaves out, or the messages of years take."""
+    await ledger.add_members(3)
+    await ledger.store.take_ids(100_000_000)
+    await ledger.add_members(2)
+    campaign = await ledger.launch()
+    assert [count for _, count in await turns(ledger)][-1] <= 5
+    assert len({row.member_id for row in await ledger.rows(campaign)}) == 5
+    ranges = await ledger.execute("SELECT first_member, last_member, routed_at FROM route_range ORDER BY first_member")
+    assert all(before.last_member + 1 == after.first_member for before, after in pairwise(ranges))
+    assert all(row.routed_at is not None for row in ranges)
+    assert len(ranges) <= 4, "a turn may cut a long range once"

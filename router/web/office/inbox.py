@@ -14,6 +14,7 @@ from router.community.inbox import ThreadTaken
 from router.community.inbox_answers import LONGEST, answer, close
 from router.community.inbox_threads import read_thread
 from router.core.errors import BadInput, NotAllowed
+from router.looks import Look, note_view
 from router.office.conversations import SHELVES, check_sees_member, list_conversations, who_may_answer
 from router.office.once import MadeAlready, new_key, remember
 from router.web.auth import Page, Scope
@@ -123,6 +124,7 @@ async def _show(
     runtime, me = call.runtime, organizer_of(call)
     await check_sees_member(runtime, me, call.id)
     one = await read_thread(runtime, call.id)
+    await note_view(runtime, Look.THREAD, call.id, by=me.name, now=call.now)
     return show(
         call,
         "thread.html",

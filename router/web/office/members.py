@@ -10,6 +10,7 @@ from router.core.address import mask
 from router.core.attention import Dial
 from router.core.errors import BadInput, NotFound
 from router.core.explaining import OBJECTIONS
+from router.looks import Look, note_view
 from router.office.member_deeds import merge_two, note_look, set_tags, what_moves
 from router.office.member_file import MOST, read_member_file
 from router.office.member_search import Wanted, search_members
@@ -103,7 +104,9 @@ async def _member(
     tags: str | None = None,
     wrong: dict[str, str] | None = None,
 ) -> web.Response:
-    file = await read_member_file(call.runtime, organizer_of(call), call.id)
+    who = organizer_of(call)
+    file = await read_member_file(call.runtime, who, call.id)
+    await note_view(call.runtime, Look.FILE, call.id, by=who.name, now=call.now)
     return show(
         call, "member.html", status=status, file=file, is_shown=is_shown, mask=str if is_shown else mask,
         tags=say_words(file.tags) if tags is None else tags, wrong=wrong or {}, most=MOST,

@@ -9,6 +9,7 @@ from aiohttp import web
 from router.core.errors import NotFound
 from router.core.explaining import OBJECTIONS
 from router.core.model import Reason
+from router.looks import Look, note_view
 from router.office.limits import sees_member
 from router.preview import preview_campaign
 from router.readiness import forecast_silence, tell_approval
@@ -60,6 +61,8 @@ async def why_page(call: Call) -> web.StreamResponse:
         seen = False
     if not seen:
         words["wrong"] = {"member": "There is no such member among those whom you see."}
+    else:
+        await note_view(runtime, Look.WHY, int(member), by=organizer_of(call).name, now=call.now)
     return show(call, "why.html", status=200 if seen else 404, **words)
 
 

@@ -14,7 +14,7 @@ from router.core.errors import BadInput, NotAllowed
 from router.core.phrases import LANGUAGES
 from router.office.asks import asks_seen
 from router.office.once import MadeAlready, new_key, remember
-from router.store.debts import count_acted
+from router.store.acts import read_people
 from router.views import CampaignView
 from router.web.auth import Page, Scope
 from router.web.doors import first, form_of
@@ -112,8 +112,7 @@ async def _show(
     wrong: Mapping[str, str] = {},
     key: str = "",
 ) -> web.Response:
-    async with call.runtime.store.read() as connection:
-        people = await count_acted(connection, view.id)
+    people = await read_people(call.runtime.store, view.id, now=call.now)
     return show(
         call,
         "report_back.html",
