@@ -17,6 +17,7 @@ from router.core.comparing import Difference, Results, Share, difference, judge_
 from router.core.errors import BadInput, NotAllowed, NotFound
 from router.runtime import Runtime
 from router.store.campaigns import CampaignRow, lock_campaign, read_ask
+from router.store.months import check_kept
 from router.store.tables import ACTED, to_ms
 
 WATCHED = timedelta(days=30)
@@ -81,6 +82,7 @@ async def compare(runtime: Runtime, campaign_id: int, *, now: datetime) -> Compa
                 f"campaign {campaign_id} has one text and holds nobody out, so there is nothing to compare; give a new"
                 " ask a second text, or hold_out = true"
             )
+        await check_kept(connection, campaign)
     # A transaction of its own: the row of the campaign is not held meanwhile, so that it can be paused.
     async with runtime.store.read() as connection:
         return Comparison(

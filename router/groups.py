@@ -20,9 +20,10 @@ from router.core.model import Address
 from router.owners import owners_of
 from router.reach import move_address
 from router.runtime import Runtime
-from router.store.bulk import insert_new_rows
 from router.store.campaigns import write_audit
-from router.store.tables import address, consent, inbound, member, member_tag, to_ms
+from router.store.heard import Heard, keep_heard
+from router.store.spendings import month_of
+from router.store.tables import address, consent, member, member_tag, to_ms
 from router.store.tallies import Moves
 
 IDS_PER_GROUP = 4
@@ -50,9 +51,11 @@ async def apply_group_event(
     members = [owner.member_id for owner in await owners_of(connection, person, channel)] if person else []
     if event.change in (GroupChange.JOINED, GroupChange.LEFT) and not members:
         return  # a stranger: where thousands come and go nothing is written
-    heard = (ids[-1], channel, account, event.event_id[:200], hash_, None, event.change.value, "group", to_ms(event.at))
-    columns = ("id", "channel", "account", "event_id", "sender_hash", "member_id", "text", "intent", "at")
-    if not await insert_new_rows(connection, inbound, columns, [heard], returning="id"):
+    heard = Heard(
+        ids[-1], month_of(now), channel, account, event.event_id[:200], hash_, None, event.change.value, "group",
+        to_ms(event.at),
+    )  # fmt: skip
+    if not await keep_heard(connection, heard):
         return  # told again
     known = (
         await connection.execute(

@@ -28,6 +28,7 @@ from router.store.campaigns import CampaignRow, lock_campaign, move_campaign, re
 from router.store.debts import settle
 from router.store.hooks import tell_hooks
 from router.store.notices import notify
+from router.store.partitions import ensure_month
 from router.store.tables import campaign, route_range, to_ms
 from router.store.tallies import read_tally
 from router.views import CampaignView
@@ -65,6 +66,7 @@ async def launch_campaign(
     """
     counted = await _count(runtime, campaign_id)
     await check_hold_out(runtime, counted.ask)
+    await ensure_month(runtime.store, counted.month)
 
     async def check(connection: AsyncConnection, row: CampaignRow) -> dict[str, Any]:
         asked = await _approval_of(runtime, connection, row, counted)
@@ -97,6 +99,7 @@ class _Counted:
     ask: Ask
     version: int
     recipients: int
+    month: int
 
 
 async def _count(runtime: Runtime, campaign_id: int) -> _Counted:
@@ -110,7 +113,7 @@ async def _count(runtime: Runtime, campaign_id: int) -> _Counted:
     if row.status in (_S.DRAFT, _S.APPROVED, _S.SCHEDULED):
         async with runtime.store.read() as connection:
             recipients = await count_recipients(runtime, connection, ask)
-    return _Counted(ask, row.text_version, recipients)
+    return _Counted(ask, row.text_version, recipients, row.month)
 
 
 async def _approval_of(runtime: Runtime, connection: AsyncConnection, row: CampaignRow, counted: _Counted) -> Approval:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,12 +22,13 @@ from router.stops import bury_address, cancel_queued, suppress
 from router.store.budgets import lock_people, refund
 from router.store.bulk import for_update, in_numbers, insert_new_rows, numbers, sql
 from router.store.campaigns import lock_campaign
+from router.store.months import months_sent_since, months_with
 from router.store.tables import parked_receipt, receipt, to_ms
 from router.store.tallies import Moves
 from router.waterfall import turn_of
 
-PARKED_FOR_DAYS = 7
-"""How long a receipt that matches nothing is kept and tried again."""
+RECEIPTS_FOR = timedelta(days=60)
+"""For so long after a campaign's end a receipt of it may come without our own reference. "Read" is told last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +62,7 @@ async def apply_receipts(
     Returns, for each message whose end this was, its campaign and whether it was refused for its words.
     """
     ended: list[tuple[int, bool]] = []
-    matched = await _match(connection, arrived)
+    matched = await _match(connection, arrived, now=now)
     rows = await _lock_rows(connection, {ref for _, ref in matched})
     standing: dict[DeliveryRef, tuple[DeliveryStatus, str | None]] = {
         ref: (DeliveryStatus(row.status), row.reason) for ref, row in rows.items()
@@ -109,16 +110,26 @@ async def apply_receipts(
     return ended
 
 
-async def _match(connection: AsyncConnection, arrived: Sequence[Arrived]) -> list[tuple[Arrived, DeliveryRef | None]]:
-    """By our own reference where the provider carried it back, else by the provider's name for the message."""
+async def _match(
+    connection: AsyncConnection, arrived: Sequence[Arrived], *, now: datetime
+) -> list[tuple[Arrived, DeliveryRef | None]]:
+    """By our own reference where the provider carried it back, else by the provider's name for the message.
+
+    By name it is looked for where something was sent of late.
+    """
     nameless = sorted(
         {one.receipt.provider_id for one in arrived if not one.receipt.delivery and one.receipt.provider_id}
     )
     known: dict[str, DeliveryRef] = {}
+    months = await months_sent_since(connection, now - RECEIPTS_FOR, now=now) if nameless else []
     for name in nameless:
         row = (
             await connection.execute(
-                sql("SELECT month, delivery_id FROM attempt WHERE provider_id = :name LIMIT 1"), {"name": name}
+                sql(
+                    "SELECT month, delivery_id FROM attempt WHERE provider_id = :name"
+                    f" AND month {in_numbers(connection, 'months')} LIMIT 1"
+                ),
+                {"name": name, "months": numbers(connection, months)},
             )
         ).one_or_none()
         if row is not None:
@@ -240,8 +251,10 @@ async def retry_parked(runtime: Runtime, *, now: datetime) -> int:
             await connection.execute(
                 sql(
                     "SELECT p.channel, p.event_id, p.provider_id, p.status, p.failure, p.code, p.at"
-                    " FROM parked_receipt p JOIN attempt a ON a.provider_id = p.provider_id ORDER BY p.at LIMIT 500"
-                )
+                    " FROM parked_receipt p JOIN attempt a ON a.provider_id = p.provider_id"
+                    f" WHERE a.month {in_numbers(connection, 'months')} ORDER BY p.at LIMIT 500"
+                ),
+                {"months": numbers(connection, await months_sent_since(connection, now - RECEIPTS_FOR, now=now))},
             )
         ).all()
     if not rows:
@@ -281,15 +294,19 @@ async def close_unknowns(runtime: Runtime, *, now: datetime) -> int:
     horizon = to_ms(now) - runtime.policy.retry.unknown_horizon_hours * 3_600_000
 
     async def work(connection: AsyncConnection) -> int:
+        months = await months_with(connection, "unknown", unreasoned=True)
+        if not months:
+            return 0
         rows = (
             await connection.execute(
                 sql(
                     "SELECT d.month, d.id, d.campaign_id, d.channel FROM attempt a"
                     " JOIN delivery d ON d.month = a.month AND d.id = a.delivery_id"
                     " WHERE a.outcome = 'unknown' AND a.at < :horizon AND d.status = 'unknown' AND d.reason IS NULL"
+                    f" AND a.month {in_numbers(connection, 'months')} AND d.month {in_numbers(connection, 'months')}"
                     f" ORDER BY d.month, d.id LIMIT 500{for_update(connection, 'd')}"
                 ),
-                {"horizon": horizon},
+                {"horizon": horizon, "months": numbers(connection, months)},
             )
         ).all()
         moves = Moves()

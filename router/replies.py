@@ -30,8 +30,10 @@ from router.owners import Owner, grant_consent, owners_of, revoke_consent
 from router.runtime import Runtime
 from router.stops import COMPLAINT, covered
 from router.store.budgets import note_answers
-from router.store.bulk import insert_new_rows, sql
-from router.store.tables import inbound, to_ms
+from router.store.bulk import sql
+from router.store.heard import Heard, keep_heard
+from router.store.spendings import month_of
+from router.store.tables import to_ms
 from router.store.tallies import Moves
 
 IDS_PER_EVENT = 64
@@ -91,13 +93,12 @@ async def apply_inbound(
     intent = meant.kind
     days = 0
     number = next(numbers_)
-    row = (
-        number, channel, account, event.event_id[:200], hash_, owners[0].member_id if owners else None,
+    heard = Heard(
+        number, month_of(now), channel, account, event.event_id[:200], hash_, owners[0].member_id if owners else None,
         written[:10_000], intent, to_ms(event.at),
     )  # fmt: skip
-    columns = ("id", "channel", "account", "event_id", "sender_hash", "member_id", "text", "intent", "at")
     after = _after(runtime, hash_, channel, meant, owners, joined)
-    if not await insert_new_rows(connection, inbound, columns, [row], returning="id"):
+    if not await keep_heard(connection, heard):
         return after
     match intent:
         case "stop":

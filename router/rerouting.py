@@ -27,6 +27,7 @@ from router.store.batches import queue_alone, reopen
 from router.store.budgets import lock_budgets, write_budgets
 from router.store.bulk import for_update, in_numbers, insert_new_rows, numbers
 from router.store.campaigns import CampaignRow, lock_campaign, read_ask
+from router.store.months import months_with
 from router.store.people import read_members_by_id, who_said_yes
 from router.store.tables import ask_claim, to_ms
 from router.store.tallies import Moves
@@ -67,10 +68,10 @@ async def _waiting(connection: AsyncConnection, members: Sequence[int]) -> list[
         text(
             "SELECT d.month, d.id, d.campaign_id, d.member_id FROM delivery d JOIN campaign c ON c.id = d.campaign_id"
             f" WHERE d.member_id {in_numbers(connection, 'ids')} AND d.status = 'queued'"
-            " AND d.month IN (SELECT month FROM campaign WHERE status IN ('running', 'paused'))"
+            f" AND d.month {in_numbers(connection, 'months')}"
             " AND c.status IN ('running', 'paused') AND c.kind <> 'reply'"
         ),
-        {"ids": numbers(connection, members)},
+        {"ids": numbers(connection, members), "months": numbers(connection, await months_with(connection, "queued"))},
     )
     waiting = [_One(*row) for row in rows]
     asks = {number: await read_ask(connection, number) for number in {one.campaign_id for one in waiting}}

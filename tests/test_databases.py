@@ -25,7 +25,10 @@ def own() -> Iterator[Databases]:
 async def rows_in_all_tables(url: str) -> dict[str, list[str]]:
     connection = await asyncpg.connect(url)
     try:
-        tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
+        tables = await connection.fetch(
+            "SELECT relname AS tablename FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition"
+            " AND relnamespace = 'public'::regnamespace ORDER BY 1"
+        )
         return {table: [str(row) for row in await connection.fetch(f'SELECT * FROM "{table}"')] for (table,) in tables}
     finally:
         await connection.close()

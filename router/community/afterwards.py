@@ -27,6 +27,7 @@ from router.records.report import csv_line
 from router.runtime import Runtime
 from router.store.campaigns import CampaignRow, lock_campaign, read_ask
 from router.store.debts import count_acted
+from router.store.months import check_kept
 from router.store.tables import campaign, to_ms
 from router.store.unreached import Callee, count_callees, count_unreached, read_callees
 
@@ -182,6 +183,7 @@ async def _begun(connection: AsyncConnection, campaign_id: int) -> CampaignRow:
         raise NotFound(f"there is no campaign {campaign_id}")
     if row.status in _BEFORE:
         raise NotAllowed(f"this campaign is {row.status.value}; there is nothing to look back on before it has begun")
+    await check_kept(connection, row)
     return row
 
 

@@ -29,6 +29,7 @@ from router.core.errors import BadInput, NotAllowed, NotFound
 from router.runtime import Runtime
 from router.store.bulk import for_update
 from router.store.campaigns import write_audit
+from router.store.spendings import month_of
 from router.store.tables import from_ms, thread, to_ms
 
 OPEN, CLAIMED, DONE = "open", "claimed", "done"
@@ -58,8 +59,8 @@ async def keep_for_people(turn: Turn) -> None:
     await turn.connection.execute(
         text(
             "INSERT INTO thread (member_id, status, channel, address_id, campaign_id, suggestion, value, inbound_id,"
-            " messages, waiting, waiting_since, last_in_at)"
-            " VALUES (:member, 'open', :channel, :address, :campaign, :kind, :value, :inbound, 1, 1, :at, :at)"
+            " inbound_month, messages, waiting, waiting_since, last_in_at)"
+            " VALUES (:member, 'open', :channel, :address, :campaign, :kind, :value, :inbound, :month, 1, 1, :at, :at)"
             " ON CONFLICT (member_id) DO UPDATE SET channel = excluded.channel, address_id = excluded.address_id,"
             " status = CASE WHEN thread.status = 'done' THEN 'open' ELSE thread.status END,"
             " claimed_by = CASE WHEN thread.status = 'done' THEN NULL ELSE thread.claimed_by END,"
@@ -68,6 +69,7 @@ async def keep_for_people(turn: Turn) -> None:
             f" suggestion = CASE WHEN {fresh} THEN excluded.suggestion ELSE thread.suggestion END,"
             f" value = CASE WHEN {fresh} THEN excluded.value ELSE thread.value END,"
             f" inbound_id = CASE WHEN {fresh} THEN excluded.inbound_id ELSE thread.inbound_id END,"
+            f" inbound_month = CASE WHEN {fresh} THEN excluded.inbound_month ELSE thread.inbound_month END,"
             " messages = thread.messages + 1, last_in_at = excluded.last_in_at,"
             f" waiting = CASE WHEN thread.waiting < {_MOST_WAITING} THEN thread.waiting + 1 ELSE thread.waiting END,"
             " waiting_since = CASE WHEN thread.waiting = 0 THEN excluded.waiting_since ELSE thread.waiting_since END,"
@@ -76,7 +78,7 @@ async def keep_for_people(turn: Turn) -> None:
         {
             "member": turn.owner.member_id, "channel": turn.channel, "address": turn.owner.address_id,
             "campaign": 0 if turn.asked is None else turn.asked.campaign_id, "kind": kind, "value": value,
-            "inbound": turn.inbound_id, "at": to_ms(min(turn.event.at, turn.now)),
+            "inbound": turn.inbound_id, "month": month_of(turn.now), "at": to_ms(min(turn.event.at, turn.now)),
         },
     )  # fmt: skip
 

@@ -115,7 +115,8 @@ async def _turn(
     """The turn that they would have had, had they written what they meant: about the ask that they wrote about."""
     message = (
         await connection.execute(
-            text("SELECT account, event_id, text, at FROM inbound WHERE id = :id"), {"id": row.inbound_id}
+            text("SELECT account, event_id, text, at FROM inbound WHERE month = :month AND id = :id"),
+            {"month": row.inbound_month, "id": row.inbound_id},
         )
     ).one()
     event = Inbound(

@@ -157,7 +157,7 @@ _COLUMNS = (
 )
 _FROM = (
     "thread t JOIN member m ON m.id = t.member_id LEFT JOIN campaign c ON c.id = t.campaign_id"
-    " LEFT JOIN inbound i ON i.id = t.inbound_id"
+    " LEFT JOIN inbound i ON i.month = t.inbound_month AND i.id = t.inbound_id"
 )
 
 
@@ -220,6 +220,7 @@ async def _ours(connection: AsyncConnection, member_id: int) -> list[Said]:
             'SELECT r.asked_at, r.text, r."by", d.channel, d.status FROM delivery d'
             " JOIN reply_text r ON r.month = d.month AND r.delivery_id = d.id"
             f" WHERE d.member_id = :id AND d.month {in_numbers(connection, 'months')}"
+            f" AND r.month {in_numbers(connection, 'months')}"
             " ORDER BY d.month DESC, r.asked_at DESC, d.id DESC LIMIT :most"
         ),
         {"id": member_id, "months": numbers(connection, await _months(connection)), "most": MOST_MESSAGES},

@@ -18,6 +18,7 @@ from router.core.phrases import say
 from router.owners import Owner, is_silenced, owners_of
 from router.runtime import Runtime
 from router.store.bulk import sql
+from router.store.spendings import month_of
 from router.store.tallies import Moves
 
 JOIN = "join"
@@ -185,7 +186,8 @@ async def _let_in(
         owner, entered = found
         owners = await owners_of(connection, hash_, channel)
         await connection.execute(
-            sql("UPDATE inbound SET member_id = :member WHERE id = :id"), {"member": owner.member_id, "id": inbound_id}
+            sql("UPDATE inbound SET member_id = :member WHERE month = :month AND id = :id"),
+            {"member": owner.member_id, "month": month_of(now), "id": inbound_id},
         )
     owner = owners[0]
     said, welcome = "joining.unknown", False

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from router.core.guarding import Count, Matter, Watch
 from router.core.model import DeliveryRef, Reason
 from router.store.bulk import in_numbers, numbers, sql
+from router.store.months import months_sent_since
 from router.store.tables import to_ms
 
 ANSWERS_FOR = timedelta(days=14)
@@ -77,6 +78,8 @@ async def last_asked(connection: AsyncConnection, address_hash: str, channel: st
 
     What is being sent right now counts, too: an answer may be here before its outcome is written down.
     """
+    since = now - ANSWERS_FOR
+    months = await months_sent_since(connection, since, now=now)
     row = (
         await connection.execute(
             sql(
@@ -84,13 +87,18 @@ async def last_asked(connection: AsyncConnection, address_hash: str, channel: st
                 " JOIN delivery d ON d.member_id = a.member_id AND d.address_id = a.id"
                 f" JOIN campaign c ON c.id = d.campaign_id AND c.kind {_WATCHED}"
                 " WHERE a.hash = :hash AND a.channel = :channel"
-                f" AND d.month IN (SELECT r.month FROM campaign r WHERE r.kind {_WATCHED} AND r.expires_at >= :since)"
+                f" AND d.month {in_numbers(connection, 'months')}"
                 " AND d.status IN ('sending', 'sent', 'delivered', 'read', 'unknown')"
                 " AND coalesce(d.sent_at, c.expires_at) >= :since"
                 " ORDER BY CASE WHEN d.status = 'sending' THEN 1 ELSE 0 END DESC,"
                 " coalesce(d.sent_at, c.starts_at) DESC, d.id DESC LIMIT 1"
             ),
-            {"hash": address_hash, "channel": channel, "since": to_ms(now - ANSWERS_FOR)},
+            {
+                "hash": address_hash,
+                "channel": channel,
+                "since": to_ms(since),
+                "months": numbers(connection, months),
+            },
         )
     ).one_or_none()
     return None if row is None else Asked(row.campaign_id, row.variant)

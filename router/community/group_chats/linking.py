@@ -21,6 +21,7 @@ from router.core.group_links import read_group_token
 from router.core.phrases import say
 from router.owners import Owner, is_silenced, owners_of
 from router.runtime import Runtime
+from router.store.spendings import month_of
 from router.store.tallies import Moves
 
 SOURCE = "opened the chat from the group's link"
@@ -70,7 +71,8 @@ async def come_from_group(
             now=now, agreed=agreed,
         )  # fmt: skip
         await connection.execute(
-            text("UPDATE inbound SET member_id = :member WHERE id = :id"), {"member": owner.member_id, "id": inbound_id}
+            text("UPDATE inbound SET member_id = :member WHERE month = :month AND id = :id"),
+            {"member": owner.member_id, "month": month_of(now), "id": inbound_id},
         )
     await note_member(connection, found.group_id, owner.member_id, "link", now=now)
     phrase = "commands.linked_new" if welcome else "commands.linked"

@@ -57,7 +57,10 @@ async def show_tallies(runtime: Runtime, owner: str, *, now: datetime, writers: 
     """Edit the posts that are due, where no other process does; whether there may be more right away."""
     async with runtime.store.read() as connection:
         due = await accounts_due(connection, now=now)
-    if not due or not await runtime.store.transact(lambda connection: take_lease(connection, LEASE, owner)):
+    lasts = runtime.settings.lease_ms
+    if not due or not await runtime.store.transact(
+        lambda connection: take_lease(connection, LEASE, owner, lasts=lasts)
+    ):
         return False
     shower = _Shower(runtime, writers or Writers(runtime), now)
     senders = {(one.channel, one.label): (pool, one) for pool in pools_of(runtime) for one in pool.senders}

@@ -45,7 +45,7 @@ async def decide(
     async def work(connection: AsyncConnection) -> OneProposal:
         row = await _find(runtime, connection, number, decision, rule)
         await _vote(connection, row, decision, by=by, rule=rule, reason=reason, now=now)
-        detail = {"rule": rule, "reason": reason}
+        detail = {"rule": rule}  # the reason is words about a person, and goes when they are erased
         what = f"proposal.{decision.value}"
         await write_audit(connection, ids[0], who=by, what=what, subject=str(number), detail=detail, now=now)
         needed, votes = await _needed(runtime, connection, by), await _count(connection, row.id, decision, rule)
