@@ -95,4 +95,5 @@ async def _hooks_of_senders(
 
 
 def _hook(who: str, row: Mapping[str, object], url: str, method: str) -> _Hook:
-    return _Hook(who, str(row.get(url) or ""), str(row.get(method) or "POST"))
+    # Behind a # stands how often Twilio tries (twilio.com/docs/usage/webhooks/webhooks-connection-overrides).
+    return _Hook(who, str(row.get(url) or "").partition("#")[0], str(row.get(method) or "POST"))

@@ -16,12 +16,9 @@ from router.core.channel import Listening
 from router.core.errors import SendError, Unavailable
 from router.receive import Receiver
 from router.runtime import Runtime
-from router.store.leases import LEASE_MS, give_lease_back, take_lease
+from router.store.leases import give_lease_back, take_lease
 
 log = logging.getLogger(__name__)
-
-RENEW = LEASE_MS / 3000
-"""Seconds between renewals of a lease."""
 
 _LONGEST_REST = 60.0
 """Seconds to wait at most before a provider that cannot be reached is tried again."""
@@ -40,6 +37,8 @@ class Listener:
         self._account = account
         self._name = f"listen/{channel}/{account}"
         self._owner = owner
+        self._lasts: float = runtime.settings.lease
+        """Seconds without renewal after which another process may listen; it is renewed three times as often."""
 
     async def run(self) -> None:
         """Listen whenever the lease can be had, until cancelled."""
@@ -47,7 +46,7 @@ class Listener:
         while True:
             try:
                 if not await self._take():
-                    await asyncio.sleep(RENEW)
+                    await asyncio.sleep(self._lasts / 3)
                     continue
                 async with asyncio.timeout(None) as limit:
                     await self._listen(limit)
@@ -66,7 +65,10 @@ class Listener:
             await self._runtime.store.transact(lambda connection: give_lease_back(connection, self._name, self._owner))
 
     async def _take(self) -> bool:
-        return await self._runtime.store.transact(lambda connection: take_lease(connection, self._name, self._owner))
+        lasts = self._runtime.settings.lease_ms
+        return await self._runtime.store.transact(
+            lambda connection: take_lease(connection, self._name, self._owner, lasts=lasts)
+        )
 
     async def _listen(self, limit: asyncio.Timeout) -> None:
         """Commit what comes in while the lease is ours; `limit` ends it where the lease cannot be renewed."""
@@ -84,12 +86,12 @@ class Listener:
     async def _renew(self, limit: asyncio.Timeout) -> None:
         held = time.monotonic()
         while True:
-            await asyncio.sleep(RENEW)
+            await asyncio.sleep(self._lasts / 3)
             with contextlib.suppress(Unavailable):
                 if await self._take():
                     held = time.monotonic()
                     continue
                 held = 0.0
-            if time.monotonic() - held > LEASE_MS / 1000 - RENEW:
+            if time.monotonic() - held > self._lasts * 2 / 3:
                 limit.reschedule(asyncio.get_running_loop().time())
                 return

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
 
-from router.core.errors import BadInput
+from router.core.errors import BadInput, Unavailable
 
 TIMEOUT = 1.0
 """Seconds that one call may take, connecting included."""
@@ -33,3 +36,23 @@ def open_redis(url: str) -> Redis:
     except ValueError:
         raise BadInput("use redis://host:6379/0, or rediss:// with TLS", place="OUTREACH_REDIS_URL") from None
     return Redis.from_pool(pool)
+
+
+def at_node(client: Redis, host: str, port: int) -> Redis:
+    """A client as this one, to another node of the same cluster. Close it with ``aclose``."""
+    pool = client.connection_pool
+    about = {**pool.connection_kwargs, "host": host, "port": port}
+    return Redis.from_pool(
+        BlockingConnectionPool(
+            connection_class=pool.connection_class, max_connections=_CONNECTIONS, timeout=TIMEOUT, **about
+        )
+    )
+
+
+async def ping(client: Redis) -> None:
+    """Raises `Unavailable` unless Redis answers within `TIMEOUT`."""
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            await client.ping()
+    except (RedisError, OSError) as error:
+        raise Unavailable("Redis does not answer") from error

@@ -13,12 +13,12 @@ from importlib.resources import files
 from typing import Any, TypeVar
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError, ReadOnlyError, RedisError
+from redis.exceptions import MovedError, NoScriptError, ReadOnlyError, RedisError
 
 from router.core.errors import Unavailable
 from router.expiring import Expiring
 from router.limits import DAY_KEPT, Bucket, Grant, Limits, LocalLimits
-from router.redis_client import TIMEOUT
+from router.redis_client import TIMEOUT, at_node
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,8 @@ class RedisLimits:
     """`Limits` in Redis: one script (``bucket.lua``) per call, on Redis's own clock.
 
     All keys of an installation share one hash tag, so that one call takes from many buckets on Redis Cluster too;
-    one node answers far more calls than providers take messages. Every key expires by itself.
+    one node answers far more calls than providers take messages. Where the named node is not the one that has them,
+    it says which has, and we go there until that one fails. Every key expires by itself.
     """
 
     def __init__(
@@ -50,10 +51,15 @@ class RedisLimits:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`timeout` is in seconds over each call; `prefix` tells installations apart that share a Redis."""
-        self._client = client
+        self._client = self._named = client
+        self._node = ("", 0)
         self._prefix = f"{{{prefix}}}"
         self._timeout = timeout
         self._paused: Expiring[str, None] = Expiring(clock)
+
+    async def aclose(self) -> None:
+        """Close what was opened to another node of a cluster; the client that was given is its owner's to close."""
+        await self._use(self._named, "", 0)
 
     async def take(self, bucket: Bucket, wanted: int, *, spare: int = 0) -> Grant:
         """See `Limits`."""
@@ -122,13 +128,27 @@ class RedisLimits:
         try:
             async with asyncio.timeout(self._timeout):
                 try:
-                    return await self._client.evalsha(_SHA, len(keys), *keys, act, *arguments)
-                except NoScriptError:  # a Redis that was started anew; EVAL makes it remember the script
-                    return await self._client.eval(_SCRIPT, len(keys), *keys, act, *arguments)
+                    return await self._call(act, keys, *arguments)
+                except MovedError as moved:  # on a cluster, to where our slot is
+                    if (moved.host, moved.port) != self._node:
+                        await self._use(at_node(self._named, moved.host, moved.port), moved.host, moved.port)
+                    return await self._call(act, keys, *arguments)
         except (RedisError, OSError) as error:
+            await self.aclose()
             if isinstance(error, ReadOnlyError):  # it became a replica: connect anew, to whoever leads now
                 await self._client.connection_pool.disconnect(inuse_connections=False)
             raise Unavailable(f"Redis does not answer: {type(error).__name__}", retry_after=RETRY_AFTER) from error
+
+    async def _call(self, act: str, keys: Sequence[str], *arguments: float) -> Any:
+        try:
+            return await self._client.evalsha(_SHA, len(keys), *keys, act, *arguments)
+        except NoScriptError:  # a Redis that was started anew; EVAL makes it remember the script
+            return await self._client.eval(_SCRIPT, len(keys), *keys, act, *arguments)
+
+    async def _use(self, client: Redis, host: str, port: int) -> None:
+        left, self._client, self._node = self._client, client, (host, port)
+        if left is not self._named:
+            await left.aclose()
 
 
 class FallbackLimits:

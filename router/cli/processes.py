@@ -10,9 +10,11 @@ from router.app import open_runtime, refuse_split_sqlite
 from router.cli.group import open_settings, out, outreach, with_runtime
 from router.loop import run
 from router.office.invitations import first_link
+from router.policy_changes.keeping import keeping_rules
 from router.runtime import Runtime
 from router.serving import serving
 from router.store.migrate import migrate
+from router.web.system import serve_metrics
 from router.worker import run_worker
 
 
@@ -48,12 +50,26 @@ def worker() -> None:
     with_runtime(lambda runtime: _serve(runtime, web=False, worker=True))
 
 
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    """The first SIGTERM or Ctrl-C sets `stop`; the second ends this process at once, as if it had been killed."""
+
+    def heard(number: int) -> None:
+        if stop.is_set():
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        stop.set()
+        out.print("Stopping: what is under way is finished first. The same again stops at once.")
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, heard, number)
+
+
 async def _serve(runtime: Runtime, *, web: bool, worker: bool) -> None:
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    _stop_on_signals(stop)
     settings = runtime.settings
     async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(keeping_rules(runtime))
         if web:
             url = await stack.enter_async_context(serving(runtime, host=settings.host, port=settings.port))
             out.print(f"Listening on {url}, known to others as {settings.public_url}. Ctrl-C stops.")
@@ -62,6 +78,10 @@ async def _serve(runtime: Runtime, *, web: bool, worker: bool) -> None:
                 out.print(link, highlight=False, soft_wrap=True)
         channels = ", ".join(runtime.channels) or "none yet: see README, Channels"
         out.print(f"Channels: {channels}")
+        await stack.enter_async_context(runtime.metrics.watching_loop())
+        if worker and not web and settings.metrics_port:
+            runner = await serve_metrics(runtime, settings.metrics_host, settings.metrics_port)
+            stack.push_async_callback(runner.cleanup)
         if worker:
             await run_worker(runtime, stop=stop)
         else:

@@ -8,15 +8,15 @@ from router.store.bulk import sql
 from router.store.engine import now_ms_sql
 
 LEASE_MS = 30_000
-"""How long a lease lasts without being renewed; then another may take it."""
+"""How long a lease lasts without being renewed, where `Settings.lease` says nothing else; then another may take it."""
 
 
-async def take_lease(connection: AsyncConnection, name: str, owner: str) -> bool:
-    """Take a lease, or lengthen one's own; False while somebody else holds it."""
+async def take_lease(connection: AsyncConnection, name: str, owner: str, *, lasts: int = LEASE_MS) -> bool:
+    """Take a lease of so many ms, or lengthen one's own; False while somebody else holds it."""
     clock = now_ms_sql(connection.dialect.name)
     result = await connection.execute(
         sql(
-            f"INSERT INTO lease (name, owner, leased_until) VALUES (:name, :owner, {clock} + {LEASE_MS})"
+            f"INSERT INTO lease (name, owner, leased_until) VALUES (:name, :owner, {clock} + {lasts:d})"
             " ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, leased_until = excluded.leased_until"
             f" WHERE lease.owner = excluded.owner OR lease.leased_until < {clock}"
         ),

@@ -5,23 +5,17 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
-import shutil
 import socket
-import subprocess
-import tempfile
 import threading
-import time
 from collections.abc import Coroutine
 from functools import cache
-from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
 
-T = TypeVar("T")
+from tests.support.own_postgres import OwnPostgres
 
-_NOT_DURABLE = ("-c", "fsync=off", "-c", "full_page_writes=off")
-"""A server of our own is thrown away, so nothing in it needs to survive a power cut."""
+T = TypeVar("T")
 
 
 @cache
@@ -98,33 +92,9 @@ def _answers(host: str, port: int) -> bool:
 
 def _start_own() -> str | None:
     """Start a throw-away server from the binaries on this machine."""
-    found = [
-        *sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")),
-        *Path("/opt/homebrew/opt").glob("postgresql*/bin/initdb"),
-    ]
-    initdb = str(found[-1]) if found else shutil.which("initdb")
-    if not initdb:
+    if OwnPostgres.program() is None:
         return None
-    folder = Path(tempfile.mkdtemp(prefix="outreach-pg-"))
-    data = str(folder / "data")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    as_user: list[str] = []
-    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-        shutil.chown(folder, "nobody")
-        as_user = ["runuser", "-u", "nobody", "--"]
-    make = [initdb, "-D", data, "-U", "postgres", "-A", "trust", "-N", "-E", "UTF8", "--locale=C"]
-    subprocess.run([*as_user, *make], check=True, capture_output=True, cwd=folder)
-    postgres = str(Path(initdb).with_name("postgres"))
-    serve = [postgres, "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", str(folder), *_NOT_DURABLE]
-    server = subprocess.Popen([*as_user, *serve], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder)
-    atexit.register(shutil.rmtree, folder, True)
-    atexit.register(server.wait)
-    atexit.register(server.terminate)
-    url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
-    for _ in range(100):
-        if _connects(url):
-            return url
-        time.sleep(0.1)
-    return None
+    server = OwnPostgres()
+    atexit.register(server.close)
+    server.start()
+    return server.url
