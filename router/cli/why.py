@@ -8,6 +8,7 @@ from rich.panel import Panel
 
 from router.app import utc_now
 from router.cli.group import out, outreach, with_runtime
+from router.looks import Look, note_view
 from router.runtime import Runtime
 from router.why import Why, find_member, why
 
@@ -27,4 +28,7 @@ def why_command(member: str, campaign: int) -> None:
 
 
 async def _why(runtime: Runtime, member: str, campaign: int) -> Why:
-    return await why(runtime, await find_member(runtime, member), campaign, now=utc_now())
+    number, now = await find_member(runtime, member), utc_now()
+    told = await why(runtime, number, campaign, now=now)
+    await note_view(runtime, Look.WHY, number, by="command line", now=now)
+    return told

@@ -21,8 +21,9 @@ from router.records.pages import lock
 from router.records.record import Attestation
 from router.records.report import as_counts
 from router.store.bulk import insert_rows, is_sqlite
+from router.store.campaigns import write_audit
 from router.store.engine import Store
-from router.store.tables import attestation, audit, from_ms, import_job, import_problem, to_ms
+from router.store.tables import attestation, from_ms, import_job, import_problem, to_ms
 
 
 class ImportOptions(BaseModel):
@@ -137,8 +138,7 @@ async def _interrupted(connection: AsyncConnection, sha256: str, stored: dict[st
 async def _audit(
     connection: AsyncConnection, number: int, by: str, at: datetime, what: str, job: int, detail: dict[str, Any]
 ) -> None:
-    row = {"id": number, "at": at, "who": by, "what": what, "subject": f"import {job}", "detail": detail}
-    await connection.execute(insert(audit).values(row))
+    await write_audit(connection, number, who=by, what=what, subject=f"import {job}", detail=detail, now=at)
 
 
 async def lock_job(connection: AsyncConnection, job: Job) -> tuple[int, dict[str, Any]] | None:

@@ -20,8 +20,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.errors import BadInput, NotFound
 from router.limits import Bucket, LocalLimits
+from router.store.campaigns import write_audit
 from router.store.engine import Store
-from router.store.tables import api_token, audit
+from router.store.tables import api_token
 from router.web.problems import ProblemError, retry_after
 
 
@@ -117,10 +118,9 @@ async def create_token(
                 id=token_id, name=name.strip(), token_hash=_hash(token), scopes=" ".join(wanted), created_at=now
             )
         )
-        await connection.execute(
-            insert(audit).values(
-                id=audit_id, at=now, who=by, what="token.create", subject=str(token_id), detail={"scopes": wanted}
-            )
+        detail = {"scopes": wanted}
+        await write_audit(
+            connection, audit_id, who=by, what="token.create", subject=str(token_id), detail=detail, now=now
         )
         if along is not None:
             await along(connection, token_id)
@@ -140,8 +140,8 @@ async def revoke_token(store: Store, token_id: int, now: datetime, *, by: str = 
             update(api_token).where(api_token.c.id == token_id, api_token.c.revoked_at.is_(None)).values(revoked_at=now)
         )
         if changed.rowcount:
-            await connection.execute(
-                insert(audit).values(id=audit_id, at=now, who=by, what="token.revoke", subject=str(token_id), detail={})
+            await write_audit(
+                connection, audit_id, who=by, what="token.revoke", subject=str(token_id), detail={}, now=now
             )
 
     await store.transact(revoke)

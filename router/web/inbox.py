@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from router.community import inbox as threads
 from router.community.inbox_answers import LONGEST, answer, close
 from router.community.inbox_threads import OneThread, ThreadPage, list_threads, read_thread
+from router.looks import Look, note_view
 from router.web.auth import Scope
 from router.web.endpoints import Call, Nothing, Registry, registrar
 
@@ -75,7 +76,9 @@ async def list_inbox(call: Call, query: InboxPage) -> ThreadPage:
     summary="Read a member's thread, across all channels",
 )
 async def read_one(call: Call) -> OneThread:
-    return await read_thread(call.runtime, call.id)
+    one = await read_thread(call.runtime, call.id)
+    await note_view(call.runtime, Look.THREAD, call.id, by=call.by, now=call.now)
+    return one
 
 
 @endpoint(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from router import why
+from router.looks import Look, note_view
 from router.web.auth import Scope
 from router.web.endpoints import Call, Registry, registrar
 
@@ -18,4 +19,6 @@ endpoint = registrar(WHY)
     summary="Why this member got that campaign's message or did not: each channel's verdict, and what came of it",
 )
 async def get_why(call: Call) -> why.Why:
-    return await why.why(call.runtime, call.id, int(call.request.match_info["campaign"]), now=call.now)
+    told = await why.why(call.runtime, call.id, int(call.request.match_info["campaign"]), now=call.now)
+    await note_view(call.runtime, Look.WHY, call.id, by=call.by, now=call.now)
+    return told
