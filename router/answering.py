@@ -20,7 +20,7 @@ from router.owners import Owner
 from router.store.bulk import for_update, is_sqlite, sql
 from router.store.campaigns import write_ask
 from router.store.tables import campaign, to_ms
-from router.store.tallies import Moves
+from router.store.tallies import Letter, Moves
 
 IDS_PER_MESSAGE = 3
 """Numbers that one message may use: its delivery, its batch and, for the first of a month, the campaign."""
@@ -89,13 +89,11 @@ async def tell(
         {"month": month, "member": to.member_id},
     )
     campaign_id = standing or await _begin_standing(connection, month, next(ids), now)
-    number = next(ids)
+    number, leaves = next(ids), to_ms(at or now)
     values = {
-        "month": month, "number": number, "batch": next(ids), "campaign": campaign_id, "member": to.member_id,
-        "channel": to.channel, "account": to.account, "address": to.address_id, "at": to_ms(at or now),
-        "lane": int(Lane.URGENT if saying is Saying.SERVICE else Lane.REPLY),
-        "text": words, "asked_at": to_ms(now), "kind": saying.value, "until": None if until is None else to_ms(until),
-        "by": by,
+        "month": month, "number": number, "campaign": campaign_id, "member": to.member_id, "channel": to.channel,
+        "address": to.address_id, "at": leaves, "text": words, "asked_at": to_ms(now), "kind": saying.value,
+        "until": None if until is None else to_ms(until), "by": by,
     }  # fmt: skip
     if is_sqlite(connection):
         for statement in _QUEUE:
@@ -103,6 +101,8 @@ async def tell(
     else:
         await connection.execute(_QUEUE_AT_ONCE, values)
     moves.add(campaign_id, to.channel, DeliveryStatus.QUEUED)
+    lane = int(Lane.URGENT if saying is Saying.SERVICE else Lane.REPLY)
+    moves.post(Letter(number, next(ids), month, campaign_id, to.channel, to.account, lane, leaves))
     return number
 
 
@@ -113,16 +113,12 @@ _DELIVERY = (
     " WHERE month = :month AND member_id = :member AND campaign_id = :campaign AND channel = :channel"
 )
 """Each message is one more hop."""
-_BATCH = (
-    "INSERT INTO batch (id, month, campaign_id, channel, account, lane, first_id, last_id, open, not_before)"
-    " VALUES (:batch, :month, :campaign, :channel, :account, :lane, :number, :number, true, :at)"
-)
 _WORDS = (
     'INSERT INTO reply_text (month, delivery_id, text, asked_at, kind, until, "by")'
     " VALUES (:month, :number, :text, :asked_at, :kind, :until, :by)"
 )
-_QUEUE = text(_DELIVERY), text(_BATCH), text(_WORDS)
-_QUEUE_AT_ONCE = text(f"WITH one AS ({_DELIVERY}), alone AS ({_BATCH}) {_WORDS}")
+_QUEUE = text(_DELIVERY), text(_WORDS)
+_QUEUE_AT_ONCE = text(f"WITH one AS ({_DELIVERY}) {_WORDS}")
 """The same for PostgreSQL, where it is the way there and back that takes long."""
 
 

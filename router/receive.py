@@ -10,9 +10,11 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -53,6 +55,8 @@ class _Waiting:
     account: str
     events: Sequence[Event]
     now: datetime
+    place: Any
+    """Where in the traces it came in."""
     done: asyncio.Future[list[After]] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
@@ -64,6 +68,8 @@ class Receiver:
         self._guard = Guard(runtime)
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue()
         self._running = False
+        for channel in runtime.channels:
+            runtime.metrics.know_channel(channel)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Receiver]:
@@ -86,12 +92,13 @@ class Receiver:
             return
         if not self._running:
             raise Unavailable("this process is stopping; ask again")
-        waiting = _Waiting(channel, account, received.events, now)
+        waiting = _Waiting(channel, account, received.events, now, self._runtime.traces.here())
         self._queue.put_nowait(waiting)
         for one in await waiting.done:
             if isinstance(one, Wished):
                 await follow_wishes(self._runtime, one.members, channels=one.channels, now=now)
             else:
+                self._runtime.metrics.silences.labels(channel).inc()
                 await self._enforce(one, self._runtime.specs[channel].start_within + 0.5)
 
     async def unsubscribe(self, ref: DeliveryRef, now: datetime) -> str | None:
@@ -121,6 +128,7 @@ class Receiver:
             return silent
 
         await self._enforce(await self._runtime.store.transact(work), STOP_WAIT)
+        self._runtime.metrics.silences.labels(channel).inc()
         return str(channel)
 
     # ── group commit ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -134,7 +142,9 @@ class Receiver:
                 group.append(self._queue.get_nowait())
                 size += _weight(group[-1])
             try:
-                silences = await self._apply(group)
+                with self._runtime.traces.span("group commit", links=[waiting.place for waiting in group]):
+                    silences = await self._apply(group)
+                self._count(group)
             except Exception as error:  # each waiter is told; the provider will ask again
                 for waiting in group:
                     if not waiting.done.done():
@@ -146,6 +156,12 @@ class Receiver:
             finally:
                 for _ in group:
                     self._queue.task_done()
+
+    def _count(self, group: list[_Waiting]) -> None:
+        metrics = self._runtime.metrics
+        found = Counter((waiting.channel, _kind(event)) for waiting in group for event in waiting.events)
+        metrics.count(metrics.received, found.items())
+        metrics.group_commit.observe(found.total())
 
     async def _apply(self, group: list[_Waiting]) -> list[list[After]]:
         """Transaction A of rule 18, and everything else that came in: all of it or nothing."""
@@ -163,7 +179,9 @@ class Receiver:
                 for event in waiting.events
                 if not isinstance(event, Receipt)
             ),
-            key=lambda one: one[0],  # so that two groups lock the rows of the same senders in the same order
+            # So that two groups lock the rows of the same senders in the same order, and answers that go the same way
+            # follow one another (`Moves`).
+            key=lambda one: (group[one[1]].channel, group[one[1]].account, one[0]),
         )
         for_receipts = ids_needed(receipts)
         ids = await runtime.store.take_ids(max(1, for_receipts + len(others) * IDS_PER_EVENT))
@@ -172,7 +190,7 @@ class Receiver:
         ended: list[tuple[int, bool]] = []
 
         async def work(connection: AsyncConnection) -> list[list[After]]:
-            moves = Moves()
+            moves = Moves(together=ids[for_receipts:])
             ended.clear()
             senders = {hash_ for hash_, _, _ in others if hash_}
             mine = ids[:for_receipts]
@@ -245,3 +263,10 @@ class Receiver:
 def _weight(waiting: _Waiting) -> int:
     """How long the events of one webhook take, in receipts."""
     return sum(1 if isinstance(event, Receipt) else REPLY_WEIGHS for event in waiting.events)
+
+
+def _kind(event: Event) -> str:
+    """What is counted: a receipt by its status."""
+    if isinstance(event, Receipt):
+        return event.status.value
+    return "group" if isinstance(event, GroupEvent) else "opt_out" if isinstance(event, OptOut) else "inbound"

@@ -1,9 +1,9 @@
-"""How many deliveries of a campaign stand where: moved along with the deliveries, last in each transaction."""
+"""What a transaction changes for everybody, written last in it: how many deliveries stand where, batches of letters."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,10 +17,37 @@ Place = tuple[int, str, str, str]
 """(campaign, channel, status, reason or "")."""
 
 
-class Moves:
-    """The changes of one transaction, gathered and written in one go at its end."""
+class Letter(NamedTuple):
+    """A delivery for one person that waits for its batch, and where it leaves."""
 
-    def __init__(self) -> None:
+    number: int
+    """The delivery's."""
+    batch: int
+    """A fresh number for its batch, unless it goes along with the one before."""
+    month: int
+    campaign: int
+    channel: str
+    account: str
+    lane: int
+    not_before: int
+    """ms"""
+
+    @property
+    def way(self) -> tuple[int | str, ...]:
+        """Letters that share it may leave in one batch."""
+        return self[2:]
+
+
+class Moves:
+    """The changes of one transaction, gathered and written in one go at its end.
+
+    Letters whose numbers are all `together` in a run that nobody else takes numbers from share a batch where they leave
+    by the same way: a worker then claims, sends and records the answers of one group commit in one go.
+    """
+
+    def __init__(self, *, together: range = range(0)) -> None:
+        self._together = together
+        self._letters: list[Letter] = []
         self._by: Counter[Place] = Counter()
         self._reactions: Counter[tuple[int, str, str, int]] = Counter()
         self._spent: Counter[Entry] = Counter()
@@ -43,6 +70,10 @@ class Moves:
         """So much more, or less, was spent on sending."""
         self._spent[month, campaign, currency] += micros
 
+    def post(self, letter: Letter) -> None:
+        """A delivery for one person was queued; its batch is opened at the end."""
+        self._letters.append(letter)
+
     def pending(self, currency: str, *, campaign: int | None = None, month: int | None = None) -> int:
         """Millionths in this transaction that `router.store.spendings.read_spent` does not see yet."""
         return sum(
@@ -56,12 +87,40 @@ class Moves:
         self._by.update(other._by)
         self._reactions.update(other._reactions)
         self._spent.update(other._spent)
+        self._letters += other._letters
 
     async def write(self, connection: AsyncConnection) -> None:
         """Apply them, in one order for everybody so that nobody deadlocks."""
+        await _open_batches(connection, self._letters, self._together)
         await write_spending(connection, self._spent)
         await _count(connection, "tally", "campaign_id, channel, status, reason", self._by)
         await _count(connection, "reaction", "campaign_id, channel, kind, variant", self._reactions)
+
+
+_BATCH = sql(
+    "INSERT INTO batch (id, month, campaign_id, channel, account, lane, first_id, last_id, open, not_before)"
+    " VALUES (:batch, :month, :campaign, :channel, :account, :lane, :first, :last, true, :at)"
+)
+
+
+async def _open_batches(connection: AsyncConnection, letters: list[Letter], together: range) -> None:
+    """A batch for each run of letters that go the same way; a batch holds all deliveries between its ends."""
+    runs: list[tuple[Letter, int]] = []
+    for letter in sorted(letters):
+        if runs and runs[-1][0].way == letter.way and runs[-1][1] in together and letter.number in together:
+            runs[-1] = (runs[-1][0], letter.number)
+        else:
+            runs.append((letter, letter.number))
+    letters.clear()
+    if runs:
+        rows = [
+            {
+                "batch": one.batch, "month": one.month, "campaign": one.campaign, "channel": one.channel,
+                "account": one.account, "lane": one.lane, "first": one.number, "last": last, "at": one.not_before,
+            }
+            for one, last in runs
+        ]  # fmt: skip
+        await connection.execute(_BATCH, rows)
 
 
 async def _count(connection: AsyncConnection, table: str, key: str, by: Counter[Any]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -417,6 +418,29 @@ async def test_many_webhooks_join_few_transactions_and_all_are_durable(ledger: L
         async with ledger.store.read() as connection:
             done = await connection.scalar(text("SELECT count(*) FROM delivery WHERE status = 'delivered'"))
     assert done == len(members)
+
+
+async def test_the_answers_of_one_group_leave_in_one_batch_for_each_way(ledger: Ledger) -> None:
+    people = await ledger.add_members(6, channels=("sms", "email"))
+    values = {(one.member_id, one.channel): one.value for one in await ledger.execute("SELECT * FROM address")}
+    by_turns = list(zip(people, ("sms", "email") * 3, strict=True))
+
+    async def asks_for_help(person: int, channel: str) -> None:
+        event = Inbound(event_id=f"{channel}-{person}", sender=values[person, channel], recipient="", text="WHY",
+                        at=ledger.clock())  # fmt: skip
+        await ledger.receiver.submit(channel, "main", Received(events=(event,)), ledger.clock())
+
+    async with ledger.receiver.running():
+        await asyncio.gather(*(asks_for_help(person, channel) for person, channel in by_turns))
+    batches = await ledger.execute("SELECT channel, first_id, last_id FROM batch ORDER BY first_id")
+    assert sorted(one.channel for one in batches) == ["email", "sms"]
+    assert all(before.last_id < after.first_id for before, after in pairwise(batches))
+    for channel in ("sms", "email"):
+        await ledger.send(channel)
+    answered = await ledger.execute("SELECT member_id, channel, status FROM delivery")
+    assert sorted((one.member_id, one.channel, one.status) for one in answered) == sorted(
+        (person, channel, "sent") for person, channel in by_turns
+    )
 
 
 # ── what receipts teach about addresses ───────────────────────────────────────────────────────────────────────────
