@@ -39,7 +39,7 @@ def list_command() -> None:
     table = Table("Webhook", "Address", "Hears of", "Waiting", "Dead", "")
     for one in with_runtime(list_webhooks):
         resting = f"rests until {one.resting_until:%H:%M} UTC" if one.resting_until else ""
-        state = resting if one.active else one.reason
+        state = one.reason or resting
         table.add_row(str(one.id), one.url, ", ".join(one.kinds), f"{one.waiting:,}", f"{one.dead:,}", state)
     out.print(table)
 

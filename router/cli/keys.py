@@ -1,4 +1,4 @@
-"""``outreach keys``: the secrets that an installation makes for itself, and what is to be published of them."""
+"""``outreach keys``: the secrets that an installation makes for itself, and how those it keeps come under a new key."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import secrets
 import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -13,10 +14,16 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from channels import REGISTRY
 from channels.webpush import new_private_key
 from channels.webpush.vapid import encode, load_private_key
+from router.app import utc_now
 from router.cli.dns import mail_records, new_dkim_key
 from router.cli.envfile import append_variables, read_variables
+from router.cli.group import with_runtime
 from router.cli.table import out, outreach
+from router.core.sealing import OLD_KEYS
+from router.runtime import Runtime
 from router.settings import MAIN, channel_settings, variable
+from router.store.campaigns import write_audit
+from router.store.sealed import reseal
 
 SECRET_KEY = "OUTREACH_SECRET_KEY"  # noqa: S105 - a name
 VAPID_KEY = "OUTREACH_WEBPUSH_VAPID_PRIVATE_KEY"
@@ -34,7 +41,24 @@ MADE: Mapping[str, tuple[str, Callable[[], str]]] = {
 """What a secret is for → the variable that holds it, and how it is made."""
 
 
-@outreach.command()
+class _Keys(click.Command):
+    """Names of secrets, or ``rotate``."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        if args[:1] == ["rotate"]:
+            return rotate.make_context(f"{info_name} rotate", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+
+_STAYS = (
+    f"{SECRET_KEY} stays what it is: it knows who said STOP and signs members' links, the audit log and attestations."
+    " None of that can be brought under another key."
+)
+
+
+@outreach.command(cls=_Keys)
 @click.argument("what", metavar="[secret|webpush|email|telegram]...", nargs=-1, type=click.Choice(list(MADE)))
 @click.option("--domain", default="", help="Domain that mail comes from; by default OUTREACH_EMAIL_FROM_ADDRESS's.")
 @click.option("--selector", default="outreach", show_default=True, help="Name of the DKIM key in the DNS.")
@@ -48,6 +72,8 @@ def keys(what: tuple[str, ...], domain: str, selector: str, file: Path | None) -
     """Make the secrets that an installation needs. Keep them: links, suppressions and browsers depend on them.
 
     Without names all of them. What is printed can be kept as a file of variables; its comments hold what is public.
+
+    `outreach keys rotate` brings the secrets that the ledger holds under a new key; see `outreach keys rotate --help`.
     """
     chosen = what or tuple(MADE)
     there = read_variables(file) if file else {}
@@ -69,6 +95,44 @@ def keys(what: tuple[str, ...], domain: str, selector: str, file: Path | None) -
         _say("# Publish in the DNS, so that mailbox providers believe what you send:")
         for record in records:
             _say(f"# {record}")
+
+
+@click.command()
+@click.option("--by", default="command line", show_default=True, help="Who does it; kept in the audit log.")
+def rotate(by: str) -> None:
+    """Bring the secrets that the ledger holds under the newest key, while everything runs.
+
+    First give every process the new key: OUTREACH_SEALING_KEY is the new one, and the one it was goes to
+    OUTREACH_OLD_SECRET_KEYS. Restart them, then run this. Stopped in the middle, it goes on where it was.
+    """
+
+    async def work(runtime: Runtime) -> list[str]:
+        done: dict[str, int] = {}
+        shut: list[str] = []
+        async for step in reseal(runtime.store, runtime.ring):
+            done[step.column] = step.done
+            shut += step.shut
+            _say(f"{step.column}: {step.done:,} so far")
+        [number] = await runtime.store.take_ids(1)
+        detail = {"key": runtime.ring.newest, "sealed": done, "shut": len(shut)}
+        await runtime.store.transact(
+            lambda connection: write_audit(
+                connection, number, who=by, what="keys.rotate", subject="ledger", detail=detail, now=utc_now()
+            )
+        )
+        _say(f"{sum(done.values()):,} stored secrets came under the key {runtime.ring.newest}.")
+        return shut
+
+    shut = with_runtime(work)
+    for sentence in shut:
+        _say(f"  • Not sealed anew: {sentence}.")
+    if shut:
+        _say(f"{len(shut):,} stay as they were. Mend these and run this again.")
+    else:
+        _say(f"None needs a key of {OLD_KEYS} any more. Keep those keys with backups that were made before now.")
+    _say(_STAYS)
+    if shut:
+        raise SystemExit(1)
 
 
 def _write(file: Path, values: Mapping[str, str], there: Mapping[str, str]) -> None:

@@ -6,6 +6,7 @@ Each event is told at least once. The receiver knows one that comes twice by its
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,9 +19,13 @@ from router.core.channel import Wire
 from router.core.errors import OutcomeUnknown, Refused, SendError
 from router.core.outgoing import headers_of, next_try, rest_after
 from router.core.retry_after import retry_after
+from router.core.sealing import CannotOpen
 from router.runtime import Runtime
 from router.store.leases import give_lease_back, take_lease
-from router.store.tables import to_ms
+from router.store.sealed import unseal
+from router.store.tables import hook, to_ms
+
+log = logging.getLogger(__name__)
 
 LEASE = "webhooks"
 
@@ -55,14 +60,16 @@ class _Told:
 
 async def post_events(runtime: Runtime, owner: str, *, now: datetime) -> bool:
     """Tell what is due, where no other process does; whether there may be more right away."""
-    wire = runtime.strangers
-    if wire is None or not await runtime.store.transact(lambda connection: take_lease(connection, LEASE, owner)):
+    wire, lasts = runtime.strangers, runtime.settings.lease_ms
+    if wire is None or not await runtime.store.transact(
+        lambda connection: take_lease(connection, LEASE, owner, lasts=lasts)
+    ):
         return False
     async with runtime.store.read() as connection:
         due = await _due(connection, now)
     if not due:
         return False
-    told = await asyncio.gather(*[_post(wire, row, runtime.clock()) for row in due])
+    told = await asyncio.gather(*[_post(runtime, wire, row) for row in due])
     await runtime.store.transact(lambda connection: _record(connection, told, now=now))
     return any(not one.error for one in told)
 
@@ -87,12 +94,18 @@ async def _due(connection: AsyncConnection, now: datetime) -> Sequence[Any]:
     return rows.all()
 
 
-async def _post(wire: Wire, row: Any, now: datetime) -> _Told:
-    body = row.body.encode()
+async def _post(runtime: Runtime, wire: Wire, row: Any) -> _Told:
+    now, body = runtime.clock(), row.body.encode()
     about = {"event_id": row.id, "hook_id": row.hook_id, "attempts": row.attempts + 1}
     try:
+        url = unseal(runtime.ring, row.url, hook.c.url, row.hook_id)
+        secret = unseal(runtime.ring, row.secret, hook.c.secret, row.hook_id)
+    except CannotOpen as error:
+        log.error("webhook %s is not told: %s", row.hook_id, error)
+        return _Told(**about, error=str(error), down=True)
+    try:
         reply = await wire.request(
-            "POST", row.url, headers=headers_of(row.secret, row.id, now, body), body=body, timeout=TIMEOUT
+            "POST", url, headers=headers_of(secret, row.id, now, body), body=body, timeout=TIMEOUT
         )
     except Refused:
         return _Told(**about, error="private network", down=True, closed="its address leads into a private network")

@@ -14,8 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.errors import BadInput, NotFound
 from router.core.outgoing import Kind, new_secret
+from router.core.sealing import CannotOpen, KeyRing
 from router.runtime import Runtime
 from router.store.campaigns import write_audit
+from router.store.sealed import seal, unseal
 from router.store.tables import from_ms, hook, hook_event, to_ms
 
 MOST = 20
@@ -32,7 +34,7 @@ class WebhookView(BaseModel):
     kinds: list[Kind]
     active: bool
     reason: str
-    """Why it is not active."""
+    """Why it is not active, or why its address and secret cannot be read."""
     waiting: int
     """Events that are still to be told."""
     dead: int
@@ -77,8 +79,9 @@ async def add_webhook(runtime: Runtime, url: str, kinds: Sequence[Kind], *, by: 
     secret = new_secret(secrets.token_bytes(24))
     number, audit = await runtime.store.take_ids(2)
     values = {
-        "id": number, "url": url, "secret": secret, "kinds": f" {' '.join(sorted(set(kinds)))} ", "created_by": by,
-        "created_at": now,
+        "id": number, "url": seal(runtime.ring, url, hook.c.url, number),
+        "secret": seal(runtime.ring, secret, hook.c.secret, number),
+        "kinds": f" {' '.join(sorted(set(kinds)))} ", "created_by": by, "created_at": now,
     }  # fmt: skip
 
     async def work(connection: AsyncConnection) -> None:
@@ -180,16 +183,21 @@ async def _read(runtime: Runtime, number: int | None) -> list[WebhookView]:
             ),
             {} if number is None else {"id": number},
         )
-        return [_view(row) for row in rows.all()]
+        return [_view(runtime.ring, row) for row in rows.all()]
 
 
-def _view(row: Any) -> WebhookView:
+def _view(ring: KeyRing, row: Any) -> WebhookView:
+    url, reason = "", row.reason
+    try:
+        url = unseal(ring, row.url, hook.c.url, row.id)
+    except CannotOpen as error:
+        reason = reason or str(error)
     return WebhookView(
         id=row.id,
-        url=row.url,
+        url=url,
         kinds=[Kind(kind) for kind in row.kinds.split()],
         active=bool(row.active),
-        reason=row.reason,
+        reason=reason,
         waiting=row.waiting,
         dead=row.dead,
         resting_until=None if row.rest_until is None else from_ms(row.rest_until),

@@ -13,6 +13,7 @@ import hashlib
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 from aiohttp import web
 from sqlalchemy import ColumnElement, Row, and_, delete, or_, select, update
@@ -21,7 +22,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.errors import BadInput, OutreachError
+from router.core.sealing import KeyRing
 from router.store.engine import Store
+from router.store.sealed import seal, unseal
 from router.store.tables import idempotency
 from router.web.problems import ProblemError, problem_json, problem_of, retry_after
 
@@ -51,6 +54,7 @@ def fingerprint(request: web.Request, body_sha256: str) -> str:
 
 async def once(
     store: Store,
+    ring: KeyRing,
     *,
     token_id: int,
     key: str,
@@ -58,11 +62,14 @@ async def once(
     now: datetime,
     work: Callable[[], Awaitable[web.Response]],
 ) -> web.Response:
-    """Answer by `work`, or as the first request with this `key` was answered."""
+    """Answer by `work`, or as the first request with this `key` was answered.
+
+    Answers are kept sealed: they may show a secret that is shown only once.
+    """
     mine = and_(idempotency.c.token_id == token_id, idempotency.c.key == key, idempotency.c.at == now)
     earlier = await _begin(store, token_id=token_id, key=key, request_sha256=request_sha256, now=now)
     if earlier is not None:
-        return _replay(earlier, request_sha256)
+        return _replay(earlier, request_sha256, ring)
     try:
         response = await work()
     except (ProblemError, OutreachError, web.HTTPException) as error:
@@ -76,7 +83,8 @@ async def once(
         raise
     body = response.body
     assert isinstance(body, bytes), "only whole documents are replayed"
-    kept = update(idempotency).where(mine).values(status=response.status, body=body.decode())
+    sealed = seal(ring, body.decode(), idempotency.c.body, token_id, key)
+    kept = update(idempotency).where(mine).values(status=response.status, body=sealed)
     await store.transact(lambda connection: connection.execute(kept))
     return response
 
@@ -104,14 +112,20 @@ async def _begin(
     return await store.transact(begin)
 
 
-def _replay(earlier: Row[tuple[object, ...]], request_sha256: str) -> web.Response:
+def _replay(earlier: Row[Any], request_sha256: str, ring: KeyRing) -> web.Response:
     if earlier.request_sha256 != request_sha256:
         raise BadInput("this key was used for another request; take a new one", place=HEADER)
     if earlier.status is None:
         raise ProblemError(409, "the first request with this key is still under way", headers=retry_after(1))
+    if not earlier.body:  # `router.erasing` drops all answers of the day: one of them may be about whoever is erased
+        raise ProblemError(
+            409,
+            f"this was done (the answer was {earlier.status}), but its answer is not kept any more, because a member"
+            " was erased since; look at what it made, do not send it again",
+        )
     return web.Response(
         status=earlier.status,
-        body=earlier.body.encode(),
+        body=unseal(ring, earlier.body, idempotency.c.body, earlier.token_id, earlier.key).encode(),
         content_type="application/json" if earlier.status < 400 else "application/problem+json",
         headers={"Idempotent-Replayed": "true"},
     )

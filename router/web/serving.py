@@ -66,6 +66,7 @@ async def _serve(endpoint: Endpoint, request: web.Request) -> web.StreamResponse
             return await work()
         return await idempotency.once(
             runtime.store,
+            runtime.ring,
             token_id=caller.token_id,
             key=key,
             request_sha256=idempotency.fingerprint(request, body_sha256),

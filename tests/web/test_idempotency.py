@@ -12,12 +12,14 @@ from aiohttp.test_utils import TestClient
 from sqlalchemy import func, select
 
 from router.core.errors import BadInput, NotAllowed, Unavailable
+from router.core.sealing import KeyRing
 from router.store.engine import Store
 from router.store.tables import idempotency as table
 from router.web import idempotency
 from router.web.problems import ProblemError
 
 NOW = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)
+RING = KeyRing(b"a key of the tests, of nobody else")
 Work = Callable[[], Awaitable[web.Response]]
 
 
@@ -48,7 +50,7 @@ class Counted:
 
 
 async def send(ledger: Store, work: Work, *, request: str = "a", key: str = "k", token: int = 1, now: datetime = NOW):
-    return await idempotency.once(ledger, token_id=token, key=key, request_sha256=request, now=now, work=work)
+    return await idempotency.once(ledger, RING, token_id=token, key=key, request_sha256=request, now=now, work=work)
 
 
 async def test_a_replay_has_the_first_answer_and_says_that_it_is_one(ledger: Store) -> None:
