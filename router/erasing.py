@@ -8,6 +8,7 @@ imported again brings nobody back; a START written from there, and nothing else,
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -40,6 +41,7 @@ _FORGET = (
     "DELETE FROM joined WHERE member_id = :id",
     "DELETE FROM trusted_host WHERE member_id = :id",
     "DELETE FROM group_member WHERE member_id = :id",
+    "DELETE FROM policy_voice WHERE member_id = :id",
     "DELETE FROM hook_event WHERE member_id = :id AND status <> 'waiting'",
     "UPDATE group_answer SET member_id = NULL WHERE member_id = :id",
     "UPDATE group_chat SET steward_id = NULL, steward_hash = '' WHERE steward_id = :id",
@@ -55,6 +57,9 @@ _FORGET = (
     "UPDATE phoned SET external_id = 'erased ' || member_id || ' ' || at WHERE member_id = :id",
     "UPDATE action SET external_id = 'erased ' || id WHERE member_id = :id",
     "UPDATE proposal_report SET reason = '' WHERE member_id = :id",
+    "UPDATE proposal_vote SET reason = '' WHERE proposal_id IN (SELECT id FROM proposal WHERE member_id = :id)",
+    # Answers to programs' requests, kept for a day, are sealed: any of them may show this member.
+    "UPDATE idempotency SET body = '' WHERE status < 400",
     "UPDATE proposal SET text = '', reason = '', place = '', next_at = NULL,"
     " status = CASE WHEN status IN ('open', 'held') THEN 'withdrawn' ELSE status END WHERE member_id = :id",
     "UPDATE event SET title = '#' || number, area = '', address = '', notes = '', reason = '', postcode = '',"
@@ -90,8 +95,11 @@ async def erase_member(runtime: Runtime, member_id: int, *, by: str, now: dateti
     async def work(connection: AsyncConnection) -> None:
         moves = await _withdraw(connection, member_id, now=now)
         await _silence(runtime, connection, member_id, now=now)
+        await _bare_events(connection, member_id)
         for statement in _FORGET:
             wanted = {"id": member_id} | ({"now": to_ms(now)} if ":now" in statement else {})
+            if ":id" not in statement:
+                del wanted["id"]
             await connection.execute(text(statement), wanted)
         await write_audit(connection, audit_id, who=by, what="member.erase", subject=str(member_id), detail={}, now=now)
         await moves.write(connection)
@@ -154,6 +162,22 @@ async def _withdraw(connection: AsyncConnection, member_id: int, *, now: datetim
     queued = [Queued(row.month, row.id, row.campaign_id, row.member_id, row.channel, bool(row.costs)) for row in rows]
     await cancel_rows(connection, queued, Reason.ERASED, moves, now=now)
     return moves
+
+
+async def _bare_events(connection: AsyncConnection, member_id: int) -> None:
+    """Other systems are still told what happened, of our own number for the member only."""
+    waiting = await connection.execute(
+        text("SELECT id, body FROM hook_event WHERE member_id = :id AND status = 'waiting' ORDER BY id"),
+        {"id": member_id},
+    )
+    for row in waiting.all():
+        body = json.loads(row.body)
+        body["data"] = {name: value for name, value in body["data"].items() if name != "source"}
+        body["data"]["member"] = {"id": member_id, "external_id": None}
+        await connection.execute(
+            text("UPDATE hook_event SET body = :body WHERE id = :id"),
+            {"id": row.id, "body": json.dumps(body, ensure_ascii=False)},
+        )
 
 
 async def _silence(runtime: Runtime, connection: AsyncConnection, member_id: int, *, now: datetime) -> None:

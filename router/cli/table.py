@@ -22,6 +22,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "After CAMPAIGN: who acted, who was not reached, whom to invite next, what is owed.",
     ),
     "approve": ("campaigns", "Approve CAMPAIGN, a draft or a paused one whose words were changed."),
+    "audit": ("audit", "Who did what, the latest first; `audit verify` proves that nothing of it was changed."),
+    "backup": ("backup", "Copy the ledger into FILE while everything runs; of PostgreSQL it says how."),
     "blast": ("campaigns", "Check, preview, approve and launch the ask in ASK.toml."),
     "calls": (
         "calls",
@@ -63,10 +65,13 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "owed": ("report_backs", "Campaigns that owe those who acted a report-back, the longest due first."),
     "pause": ("campaigns", "Stop sending CAMPAIGN, for now."),
     "places": ("events", "Read from FILE where postcodes lie, so that people are led to the nearest event."),
+    "policy": ("policy", "The rules of the house: which are announced, which members refused, what is in force."),
     "proposal": ("proposals", "Ideas that members propose and second: list them, read one, keep, remove or refuse it."),
     "raise": ("campaigns", "Raise the contact budget to its ceiling for CAMPAIGN, an urgent ask of somebody else's."),
     "report-back": ("report_backs", "Tell those who acted on CAMPAIGN what came of it, on the channel they acted on."),
+    "restore": ("backup", "Bring the ledger back from the backup in FILE, so that nobody is asked twice."),
     "resume": ("campaigns", "Go on with CAMPAIGN, which is paused."),
+    "retention": ("retention", "What is kept of people for how long, and what would go now; --apply drops it."),
     "sandbox": (
         "demo",
         "Simulated providers for trying things out: prints the settings that point the channels at them.",

@@ -123,6 +123,7 @@ async def merge_records(connection: AsyncConnection, *, keep: int, lose: int) ->
         *_GROUPS,
         *_PROPOSALS,
         *_FORWARDS,
+        *_once("policy_voice", "change_id"),
         "DELETE FROM member WHERE id = :lose",
     ):
         await connection.execute(text(statement), _only(statement, ids))

@@ -188,7 +188,7 @@ def _addresses(
         wanted = "mailbox" if channel == "email" else "phone number" if channel in CHANNELS else "address there"
         had = record.phone if channel in ("sms", "whatsapp") else getattr(record, channel) if channel in EVERY else ""
         if channel not in EVERY:
-            report("consents", f"there is no channel {channel[:20]!r} here")
+            report("consents", f"names a channel that is not known here; there are {', '.join(EVERY)}")
         elif not had:  # a bad address has been reported already
             report("consents", f"consent for {channel} needs a {wanted}")
     for channel, value in values.items():
@@ -222,9 +222,7 @@ def _own(record: MemberRecord, reading: Reading, values: dict[str, str], report:
             continue
         known = reading.accounts.get(channel)
         if known and (account or MAIN) not in known:
-            report(
-                channel, f"there is no account {account or MAIN} of {channel} here; there is {', '.join(sorted(known))}"
-            )
+            report(channel, f"names an account of {channel} that is not here; there is {', '.join(sorted(known))}")
             continue
         values[channel] = value
         yield channel, account or MAIN
@@ -236,7 +234,7 @@ def _order(record: MemberRecord, report: Report) -> list[str]:
         if channel.strip().lower() in EVERY:
             order.append(channel.strip().lower())
         else:
-            report("channel_order", f"there is no channel {channel[:20]!r} that a person can be entered on")
+            report("channel_order", f"names a channel on which no person can be entered; there are {', '.join(EVERY)}")
     return list(dict.fromkeys(order))
 
 

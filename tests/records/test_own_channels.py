@@ -128,7 +128,7 @@ async def test_a_file_brings_them_in_and_its_report_names_what_cannot_be_used(st
     ]
     problems = [(one.line, one.column, one.sentence) for one in report.first_problems]
     assert [(line, column) for line, column, _ in problems][:1] == [(3, "telegram")]
-    assert "there is no account south of telegram here; there is main, north" in {said for _, _, said in problems}
+    assert "names an account of telegram that is not here; there is main, north" in {said for _, _, said in problems}
 
 
 async def test_an_attested_basis_stands_for_them_too(store: Store) -> None:

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from aiohttp import web
 from sqlalchemy import insert, select, text
 
+from router.community.proposals.deciding import decide
 from router.community.seats import take_seat
 from router.core.address import address_hash
 from router.core.errors import NotFound
+from router.core.outgoing import Kind
+from router.core.proposal_rules import Decision
+from router.core.roles import Role
 from router.door import door_link, shut_door, who_enters
 from router.erasing import erase_member
+from router.office.member_deeds import set_tags
+from router.office.organizers import Organizer
 from router.own_data import own_data
 from router.records.members import MemberRecord, upsert_member
+from router.store.hooks import tell_hooks
 from router.store.tables import (
     action,
     call,
@@ -21,6 +31,7 @@ from router.store.tables import (
     dialog,
     group_answer,
     group_member,
+    hook,
     hook_event,
     inbound,
     joined,
@@ -35,6 +46,9 @@ from router.store.tables import (
     thread,
     to_ms,
 )
+from router.web.auth import create_token
+from router.web.idempotency import once
+from router.web.problems import ProblemError
 from tests.support.events import add_event, event_row, guests
 from tests.support.ledger import Ledger
 
@@ -60,10 +74,12 @@ async def plant(ledger: Ledger, ann: int) -> None:
             recorded_at=now, **at,
         ),
         insert(inbound).values(
-            id=9002, channel="sms", account="main", event_id="e1", sender_hash=hash_, text=WORDS, intent="none", **at
+            id=9002, month=202611, channel="sms", account="main", event_id="e1", sender_hash=hash_, text=WORDS,
+            intent="none", **at,
         ),
         insert(inbound).values(
-            id=9003, channel="sms", account="main", event_id="e2", sender_hash=hash_, text=WORDS, intent="none", at=now
+            id=9003, month=202611, channel="sms", account="main", event_id="e2", sender_hash=hash_, text=WORDS,
+            intent="none", at=now,
         ),
         insert(thread).values(
             member_id=ann, status="open", channel="sms", value=WORDS, inbound_id=9002, messages=1, last_in_at=now
@@ -82,7 +98,8 @@ async def plant(ledger: Ledger, ann: int) -> None:
             campaign_id=1, person_hash=hash_, group_id=7, kind="yes", month=202611, delivery_id=1, **at
         ),
         insert(proposal).values(
-            id=9005, number=1, member_id=ann, text=WORDS, place=NAME, status="open", created_at=now, changed_at=now
+            id=9005, number=1, member_id=ann, text=WORDS, place=NAME, status="held", reports=1, created_at=now,
+            changed_at=now,
         ),
         insert(proposal_report).values(proposal_id=1, address_hash=hash_, reason=WORDS, **at),
         insert(hook_event).values(
@@ -105,6 +122,33 @@ async def plant(ledger: Ledger, ann: int) -> None:
         )
 
 
+async def plant_in_passing(ledger: Ledger, ann: int) -> None:
+    """Something of Ann's where it only waits, or is a note of something else, in the program's own words."""
+    now = ledger.clock()
+    async with ledger.store.write() as connection:
+        await connection.execute(
+            insert(hook).values(
+                id=1, url="https://example.org/hook", secret="whsec_", kinds=f" {Kind.OPT_OUT.value} ",
+                created_by="ana", created_at=now,
+            )
+        )  # fmt: skip
+        await tell_hooks(connection, Kind.OPT_OUT, {"channels": ["sms"], "source": WORDS}, member_id=ann, now=now)
+    ana = Organizer(id=1, name="Ana", role=Role.ADMIN, created_by="", created_at=now)
+    await set_tags(ledger.runtime, ana, ann, [WORDS, f"{WORDS}s"], now=now)
+    for name in ("Ana", "Bo"):
+        await create_token(ledger.store, name, "campaigns:launch", now)
+    await decide(ledger.runtime, 1, Decision.KEEP, by="Ana", reason=WORDS, now=now)
+    await once(ledger.store, ledger.runtime.ring, now=now, work=answer, **REQUEST)
+
+
+REQUEST: Any = {"token_id": 1, "key": "a", "request_sha256": "b"}
+
+
+async def answer() -> web.Response:
+    """What a program gets that asks about Ann."""
+    return web.Response(body=WORDS.encode())
+
+
 async def test_no_word_of_theirs_is_left_anywhere(ledger: Ledger) -> None:
     [ann] = await ledger.add_members(1, channels=("sms", "email"), phone=PHONE)
     campaign = await ledger.launch_and_route()
@@ -118,6 +162,7 @@ async def test_no_word_of_theirs_is_left_anywhere(ledger: Ledger) -> None:
         await connection.execute(
             insert(reply_text).values(month=row.month, delivery_id=row.id, text=WORDS, asked_at=ledger.clock())
         )
+    await plant_in_passing(ledger, ann)
     before = await everything(ledger)
     held = {name for name, rows in before.items() if any(word in rows for word in (NAME, WORDS, PHONE, MAIL))}
     assert held >= {"member", "address", "inbound", "consent", "proposal", "event", "reply_text", "rsvp", "action"}
@@ -128,6 +173,10 @@ async def test_no_word_of_theirs_is_left_anywhere(ledger: Ledger) -> None:
     assert {
         name: word for name, rows in after.items() for word in (NAME, "zebulonia", WORDS, PHONE, MAIL) if word in rows
     } == {}
+    [[told]] = await ledger.execute("SELECT body FROM hook_event WHERE status = 'waiting' AND kind = 'opt_out'")
+    assert json.loads(told)["data"] == {"channels": ["sms"], "member": {"id": ann, "external_id": None}}
+    with pytest.raises(ProblemError, match="its answer is not kept any more"):
+        await once(ledger.store, ledger.runtime.ring, now=ledger.clock(), work=answer, **REQUEST)
     assert await ledger.statuses(campaign) == ["cancelled"]
     assert [one.reason for one in await ledger.rows(campaign)] == ["erased"]
     await ledger.assert_tally_is_right(campaign)
