@@ -3,7 +3,7 @@
 
 ARGS ?=
 
-.PHONY: help venv demo serve test test-counterparts chaos lint bench lock clean
+.PHONY: help venv demo serve test test-counterparts screenshots chaos audit catalogues lint bench bench-large lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -24,6 +24,9 @@ test: .venv/.ready ## Run the tests, side by side on up to four cores (ARGS go t
 test-counterparts: .venv/.ready ## Run our adapters against what others made in a provider's place (needs Node.js and npm)
 	@.venv/bin/python -m pytest tests/counterparts $(ARGS)
 
+screenshots: .venv/.ready ## Take pictures of the main pages into docs/screens (needs Chromium; ARGS: only those)
+	@.venv/bin/python -m tests.browser.screens $(ARGS)
+
 lint: .venv/.ready ## Check style, types and the direction of imports
 	@echo "==> ruff check"
 	@.venv/bin/ruff check .
@@ -34,11 +37,20 @@ lint: .venv/.ready ## Check style, types and the direction of imports
 	@echo "==> lint-imports"
 	@.venv/bin/lint-imports --no-cache --no-logo
 
+catalogues: .venv/.ready ## Bring the translations of members' pages up to date with what the pages say
+	@.venv/bin/python -m tests.support.catalogues
+
 chaos: .venv-chaos/.ready ## Try to break every promise of docs/promises.md, and print what was lost (ARGS go to it)
 	@.venv-chaos/bin/python -m tests.chaos $(ARGS)
 
+audit: .venv-chaos/.ready ## Ask for known weaknesses of what is pinned (needs the Internet; fails where it cannot ask)
+	@.venv-chaos/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.lock $(ARGS)
+
 bench: .venv-bench/.ready ## Measure beside yardsticks, in an environment of its own (ARGS go to the bench)
-	@.venv-bench/bin/python -m bench $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= .venv-bench/bin/python -m bench $(ARGS)
+
+bench-large: .venv-bench/.ready ## Reach a million members, route five million (ARGS='--members 20000 --routed 50000': fewer)
+	@PYTHONDONTWRITEBYTECODE= .venv-bench/bin/python -m bench.large $(ARGS)
 
 lock: ## Pin all dependencies anew, with hashes (ARGS=--upgrade: at their newest)
 	@sh .ci/lock $(ARGS)

@@ -2,38 +2,43 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
 
 from channels import REGISTRY
 from router.accounts import open_account
-from router.core.channel import Channel
+from router.core.channel import Channel, ChannelSpec
 from router.core.errors import BadInput
 from router.core.keywords import KeywordTable
 from router.core.ladder import Ladder
 from router.core.policy import read_policy
 from router.core.quiet_hours import QuietHours
-from router.core.rates import ChannelRules, read_channel_rules
+from router.core.rates import UNTOLD, ChannelRules, read_channel_rules
 from router.core.tone_table import ToneTable
 from router.hosts import MayReach, public_or
 from router.limits import Limits, LocalLimits
-from router.redis_client import open_redis
+from router.metrics import Metrics
+from router.redis_client import open_redis, ping
 from router.redis_limits import FallbackLimits, RedisLimits
 from router.redis_signals import RedisSignals
 from router.runtime import Runtime
-from router.settings import MAIN, Settings, accounts_of, channel_settings, environment_flag, load_toml
+from router.settings import MAIN, Settings, accounts_of, channel_settings, environment_flag, load_toml, otlp_endpoint
 from router.signals import Signals
 from router.store.engine import Store
+from router.traces import open_traces
 from router.wire import HttpWire
 
 log = logging.getLogger(__name__)
 
 _SHORTEST_KEY = 32
+_CONNECTIONS = 100
+"""Connections of a wire beside those that channels send over: answers, look-ups, other systems."""
 
 
 def utc_now() -> datetime:
@@ -54,13 +59,17 @@ async def open_runtime(
     `environment` and `rules` stand in for the channels' variables and ``channels.toml`` (the demo points them at the
     sandbox). Raises `BadInput` naming the setting that is wrong.
     """
-    store = Store(settings.database_url)
+    store, metrics, traces = Store(settings.database_url), Metrics(), open_traces(otlp_endpoint())
+    store.took = metrics.took
     async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(asyncio.to_thread, traces.close)  # it waits for the collector
         stack.push_async_callback(store.aclose)
         key = _secret_key(settings, store)
-        limits, signals = await _shared(settings, key, stack)
-        wire = await stack.enter_async_context(HttpWire())
-        careful = await stack.enter_async_context(HttpWire(may_reach=_reachable(settings)))
+        limits, signals, ask_redis = await _shared(settings, key, stack)
+        told = rules or read_channel_rules(load_toml("channels", settings))
+        most = _connections(told, environment)
+        wire = await stack.enter_async_context(HttpWire(connections=most))
+        careful = await stack.enter_async_context(HttpWire(connections=most, may_reach=_reachable(settings)))
         channels = _open_channels(settings, wire, careful, environment)
         for accounts in channels.values():
             for channel in accounts.values():
@@ -72,7 +81,7 @@ async def open_runtime(
             quiet_hours=QuietHours.from_toml(load_toml("quiet_hours", settings)),
             keywords=KeywordTable.from_toml(load_toml("keywords", settings)),
             tone=ToneTable.from_toml(load_toml("tone", settings)),
-            rules=rules or read_channel_rules(load_toml("channels", settings)),
+            rules=told,
             specs={name: kind.spec for name, kind in REGISTRY.items()},
             kinds=REGISTRY,
             channels=channels,
@@ -84,21 +93,28 @@ async def open_runtime(
             ladder=Ladder.from_toml(load_toml("ladder", settings)),
             from_names=_from_names(environment),
             environment=environment,
+            metrics=metrics,
+            traces=traces,
+            ask_redis=ask_redis,
         )
 
 
-async def _shared(settings: Settings, key: bytes, stack: contextlib.AsyncExitStack) -> tuple[Limits, Signals]:
+async def _shared(
+    settings: Settings, key: bytes, stack: contextlib.AsyncExitStack
+) -> tuple[Limits, Signals, Callable[[], Awaitable[None]] | None]:
     """Limits and signals: in Redis where one is named, because other processes need them too; else in this process."""
     if not settings.redis_url:
-        return LocalLimits(), Signals()
+        return LocalLimits(), Signals(), None
     client = await stack.enter_async_context(open_redis(settings.redis_url))
     # Two installations on one Redis share nothing.
     prefix = f"outreach:{blake2b(key, digest_size=6).hexdigest()}"
     signals = await stack.enter_async_context(RedisSignals(client, prefix=prefix))
-    limits: Limits = RedisLimits(client, prefix=prefix)
+    shared = RedisLimits(client, prefix=prefix)
+    stack.push_async_callback(shared.aclose)
+    limits: Limits = shared
     if settings.redis_down == "share":
         limits = FallbackLimits(limits, LocalLimits(), share=settings.redis_share)
-    return limits, signals
+    return limits, signals, lambda: ping(client)
 
 
 def _open_channels(
@@ -125,6 +141,19 @@ def _from_names(environment: Mapping[str, str] | None) -> dict[str, str]:
             if given := channel_settings(kind.spec, environment, account=account).get("from_name"):
                 names[name if account == MAIN else f"{name}:{account}"] = given
     return names
+
+
+def specs() -> list[ChannelSpec]:
+    """Every channel that this program knows."""
+    return [kind.spec for kind in REGISTRY.values()]
+
+
+def _connections(rules: Mapping[str, ChannelRules], environment: Mapping[str, str] | None) -> int:
+    """As many as all accounts together may have requests under way at once; fewer would be a limit nobody set."""
+    return _CONNECTIONS + sum(
+        rules.get(name, UNTOLD).concurrency * len(accounts_of(kind.spec, environment))
+        for name, kind in REGISTRY.items()
+    )
 
 
 def _reachable(settings: Settings) -> MayReach:

@@ -9,8 +9,10 @@ transaction is open while a provider is awaited.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
+from collections import Counter
 
 from router.core.errors import Unavailable
 from router.core.model import Lane
@@ -108,11 +110,15 @@ class Dispatcher:
                 now=now,
                 account=self._pool.account or None,
                 lanes=self._lanes,
+                lasts=self._runtime.settings.lease_ms,
             )
         )
         if batch is None:
             return False
-        await self._drain(batch)
+        if batch.taken_over:
+            self._runtime.metrics.takeovers.labels(batch.channel).inc()
+        with self._runtime.at("batch", campaign=batch.campaign_id, batch=batch.id, channel=batch.channel):
+            await self._drain(batch)
         # A pause that is under way waits for the claims of its campaign: claiming on and on would hold it up.
         return not self._is_halted(batch)
 
@@ -128,15 +134,18 @@ class Dispatcher:
             grants = Grants() if yielding else await self._tokens_now()
             if not grants.total and not done and not yielding:
                 grants = await self._tokens_soon()
-            work = await self._commit(batch, previous, done, grants.total)
+            with self._runtime.traces.span("claim", {"outcomes": len(done), "wanted": grants.total}):
+                work = await self._commit(batch, previous, done, grants.total)
             if work is None or work.let_go:
                 await self._give_back(grants)
                 return
             if work.letters:
-                handed = await self.hands.hand_over(work, grants)
+                with self._runtime.traces.span("send", {"messages": len(work.letters)}):
+                    handed = await self.hands.hand_over(work, grants)
                 previous, done = work.claim, handed.outcomes
                 self._learn(handed)
-                await self._guard.take(batch.campaign_id, handed.outcomes, self._pool, changed=handed.changed)
+                with contextlib.suppress(Unavailable):  # what is `done` must outlive a database that is away
+                    await self._guard.take(batch.campaign_id, handed.outcomes, self._pool, changed=handed.changed)
             elif done and not grants.total and not self.stopping.is_set() and not yielding:
                 done = []
             else:
@@ -145,7 +154,8 @@ class Dispatcher:
             await self._give_back(grants)
             if batch.lane > Lane.REPLY and time.monotonic() - glanced > GLANCE:
                 glanced = time.monotonic()
-                yielding = await self._is_outranked(batch)
+                with contextlib.suppress(Unavailable):
+                    yielding = await self._is_outranked(batch)
         await self._runtime.store.transact(lambda connection: let_go(connection, batch))
 
     def _is_halted(self, batch: Batch) -> bool:
@@ -159,6 +169,7 @@ class Dispatcher:
     def _learn(self, handed: Handed) -> None:
         """Without a rate of ours, claim what a second sends: enough to commit in bulk, little to be unsure of."""
         tried = sum(outcome.was_tried for outcome in handed.outcomes)
+        self._runtime.metrics.count_claim(self._pool.spec.name, Counter(map(_result, handed.outcomes)))
         for sender, seconds in handed.slowest.items():
             sender.slow_until = time.monotonic() + SLOW_REST if seconds > SLOW else 0.0
         self._pace = max(self._requests, min(MOST, tried / max(handed.took, 0.001)))
@@ -248,3 +259,8 @@ class Dispatcher:
                     return await rows_of_claim(connection, claim.batch, claim.id) > 0
             except Unavailable:
                 continue
+
+
+def _result(outcome: Outcome) -> tuple[str, str, str]:
+    """Who sent it, what came of it, and the class of the failure."""
+    return outcome.account, outcome.kind, "" if outcome.error is None else outcome.error.failure.value

@@ -21,6 +21,7 @@ from router.community.events import cancel_in
 from router.community.seats import give_seat_back
 from router.core.errors import NotFound
 from router.core.model import Reason
+from router.landing import wait_for_member
 from router.runtime import Runtime
 from router.stops import Queued, cancel_rows
 from router.store.bulk import for_update, insert_new_rows
@@ -105,6 +106,7 @@ async def erase_member(runtime: Runtime, member_id: int, *, by: str, now: dateti
         await moves.write(connection)
 
     await runtime.store.transact(work)
+    await wait_for_member(runtime, member_id)
 
 
 async def _leave(

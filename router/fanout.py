@@ -7,6 +7,7 @@ write the rows, reserve the budget, mark the range as routed. A crash leaves the
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -50,7 +51,7 @@ async def route_range_of(runtime: Runtime, prepared: Route, *, now: datetime) ->
     ids = await runtime.store.take_ids(_MOST_ROWS * RANGE * max(1, each))
     house = house_of(runtime)
 
-    async def work(connection: AsyncConnection) -> int | None:
+    async def work(connection: AsyncConnection) -> tuple[int, Counter[str]] | None:
         span = await lock_turn(connection, prepared, now)
         if span is None:
             return None
@@ -61,11 +62,17 @@ async def route_range_of(runtime: Runtime, prepared: Route, *, now: datetime) ->
         if prepared.ask.kind is AskKind.REPORT_BACK:
             named = {number: [AddressRow(*address) for address in some] for number, some in addresses.items()}
             addresses = await acted_first(connection, named, prepared.ask.about)
-        await _write_range(runtime, connection, prepared, rows, addresses, house, ids, now)
+        results = await _write_range(runtime, connection, prepared, rows, addresses, house, ids, now)
         await end_turn(connection, prepared.campaign.id, first, last, now)
-        return len(rows)
+        return len(rows), results
 
-    return await runtime.store.transact(work)
+    with runtime.at("route range", campaign=prepared.campaign.id):
+        routed = await runtime.store.transact(work)
+    if routed is None:
+        return None
+    count, results = routed
+    runtime.metrics.count(runtime.metrics.routed, (((result,), n) for result, n in results.items()))
+    return count
 
 
 async def _write_range(
@@ -77,7 +84,8 @@ async def _write_range(
     house: House,
     ids: range,
     now: datetime,
-) -> None:
+) -> Counter[str]:
+    """Returns how many are ``queued``, and how many are not for which reason."""
     campaign, ask, plan = prepared.campaign, prepared.ask, prepared.plan
     costs = not plan.kind.is_service
     members = list(addresses)
@@ -125,6 +133,7 @@ async def _write_range(
         await write_slots(connection, changed)
     written.moves.update(moves)
     await written.moves.write(connection)
+    return Counter("queued" if person.reason is None else person.reason.value for person in people)
 
 
 def _write(rows: Rows, person: Person, also: Sequence[int], *, groups_first: bool) -> None:

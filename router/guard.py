@@ -62,8 +62,8 @@ class Guard:
         if refused <= policy.content_refusals * policy.of_last:
             return
         reason = f"providers refused the words of {refused} of its last {len(last)} messages"
-        last.clear()
         await stop(self._runtime, campaign_id, reason, now=self._runtime.clock())
+        last.clear()
 
     async def write(self, senders: Sequence[Sender]) -> None:
         """Write the senders' standings down, and tell the operator of those that rest."""

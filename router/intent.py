@@ -59,7 +59,7 @@ async def write_intent(runtime: Runtime, writers: Writers, work: Work) -> bool:
         moves = Moves()
         batch = work.claim.batch
         campaign = await lock_campaign(connection, batch.campaign_id, in_turn=True)
-        ours = campaign is not None and await renew(connection, batch)
+        ours = campaign is not None and await renew(connection, batch, lasts=runtime.settings.lease_ms)
         if work.previous is not None and work.done:
             await record(runtime, connection, work.previous, work.done, ids, moves, now=work.now)
         if campaign is not None and ours and work.wanted:

@@ -43,6 +43,16 @@ class Outcome:
         return isinstance(self.error, OutcomeUnknown)
 
     @property
+    def kind(self) -> str:
+        """As attempts tell it: ``sent``, ``unknown``, ``refused``, ``not_sent``; ``not_tried`` where there was none."""
+        if self.sent is not None:
+            return "sent"
+        if self.error is None:
+            return "not_tried"
+        burnt = self.next is None or self.next.step is not Step.REQUEUE
+        return "unknown" if self.is_unknown else "refused" if burnt else "not_sent"
+
+    @property
     def was_tried(self) -> bool:
         """Whether the provider was asked at all."""
         return self.sent is not None or self.error is not None
@@ -172,16 +182,14 @@ class _Book:
         rows = []
         for outcome in outcomes:
             if outcome.sent is not None:
-                kind, failure, code, provider_id = "sent", None, "", outcome.sent.provider_id[:128]
+                failure, code, provider_id = None, "", outcome.sent.provider_id[:128]
             elif outcome.error is not None:
-                burnt = outcome.next is None or outcome.next.step is not Step.REQUEUE
-                kind = "unknown" if outcome.is_unknown else "refused" if burnt else "not_sent"
                 failure, code, provider_id = outcome.error.failure.value, outcome.error.code[:40], ""
             else:
                 continue
             letter = outcome.letter
             rows.append(
-                (letter.ref.month, letter.ref.id, letter.attempts, outcome.account[:64], kind, failure, code,
+                (letter.ref.month, letter.ref.id, letter.attempts, outcome.account[:64], outcome.kind, failure, code,
                  provider_id, to_ms(outcome.at))
             )  # fmt: skip
         await write_attempts(self._connection, rows)

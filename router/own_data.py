@@ -88,6 +88,8 @@ class Own(_Part):
     consents: list[Agreed]
     seats: list[dict[str, Any]]
     ideas: list[dict[str, Any]]
+    rules: list[dict[str, Any]]
+    """Their seconds and objections to changes of our rules."""
 
 
 _PERSON = (
@@ -120,6 +122,7 @@ async def own_data(runtime: Runtime, member_id: int, *, most: int = 0) -> Own:
             consents=[Agreed(**_dated(row)) for row in await _rows(connection, member_id, _CONSENTS + limit)],
             seats=[_dated(row) for row in await _rows(connection, member_id, _SEATS + limit)],
             ideas=[_dated(row) for row in await _rows(connection, member_id, _IDEAS + limit)],
+            rules=[_dated(row) for row in await _rows(connection, member_id, _RULES + limit)],
         )  # fmt: skip
 
 
@@ -146,6 +149,10 @@ _SEATS = (
     " WHERE r.member_id = :id ORDER BY r.at DESC, r.event_id"
 )
 _IDEAS = "SELECT created_at AS at, number, text, status FROM proposal WHERE member_id = :id ORDER BY number DESC"
+_RULES = (
+    "SELECT v.at, c.key AS rule, v.stance FROM policy_voice v JOIN policy_change c ON c.id = v.change_id"
+    " WHERE v.member_id = :id ORDER BY v.at DESC, c.id"
+)
 
 
 def as_json(own: Own) -> str:
@@ -164,6 +171,7 @@ def as_zip(own: Own) -> bytes:
         "consents": [one.model_dump(mode="json") for one in own.consents],
         "seats": own.seats,
         "ideas": own.ideas,
+        "rules": own.rules,
     }
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:

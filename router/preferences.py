@@ -20,6 +20,7 @@ from router.core.attention import Dial
 from router.core.errors import BadInput, NotAllowed, NotFound
 from router.core.model import UNRANKED
 from router.core.zones import known_zone
+from router.landing import wait_for_member
 from router.rerouting import follow_wishes
 from router.runtime import Runtime
 from router.store.bulk import for_update, in_numbers, numbers
@@ -100,6 +101,7 @@ async def set_preferences(runtime: Runtime, member_id: int, wishes: Wishes, *, b
 
     found = await runtime.store.transact(work)
     await follow_wishes(runtime, [member_id], channels=wishes.moves, now=now)
+    await wait_for_member(runtime, member_id)
     return found
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
@@ -25,12 +24,13 @@ from router.core.errors import Unavailable
 from router.core.model import DeliveryRef
 from router.groups import apply_group_event
 from router.guard import Guard
+from router.landing import STOP_WAIT, wait_until_landed
 from router.receipts import Arrived, apply_receipts, ids_needed
 from router.replies import IDS_PER_EVENT, After, Silence, Wished, apply_inbound, apply_opt_out, silence
 from router.rerouting import follow_wishes
 from router.runtime import Runtime
 from router.signals import Wake
-from router.stops import cancel_queued, in_flight
+from router.stops import cancel_queued
 from router.store.tallies import Moves
 
 log = logging.getLogger(__name__)
@@ -44,9 +44,6 @@ MOST = 500
 REPLY_WEIGHS = 20
 """What somebody wrote takes as long as so many receipts (7 ms on SQLite and 13 ms on PostgreSQL for a YES with its seat
 and its answer, 2026-11): a group is over in a third of a second, so that no webhook waits for a storm of others."""
-
-STOP_WAIT = 3.5
-"""Seconds that a STOP waits for sends in flight: their window of 3 s and a little (rule 18)."""
 
 
 @dataclass(slots=True)
@@ -251,13 +248,7 @@ class Receiver:
             await moves.write(connection)
             return flying
 
-        flying = await self._runtime.store.transact(work)
-        until = time.monotonic() + wait
-        while flying and time.monotonic() < until:
-            await asyncio.sleep(0.05)
-            async with self._runtime.store.read() as connection:
-                if not await in_flight(connection, flying):
-                    return
+        await wait_until_landed(self._runtime, await self._runtime.store.transact(work), wait)
 
 
 def _weight(waiting: _Waiting) -> int:

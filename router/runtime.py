@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -12,11 +13,15 @@ from router.core.ladder import Ladder, default_ladder
 from router.core.policy import Policy
 from router.core.quiet_hours import QuietHours
 from router.core.rates import UNTOLD, ChannelRules
+from router.core.sealing import KeyRing, key_ring
 from router.core.tone_table import ToneTable
 from router.limits import Limits
+from router.logs import about
+from router.metrics import Metrics
 from router.settings import Settings
 from router.signals import Signals
 from router.store.engine import Store
+from router.traces import Traces
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +56,31 @@ class Runtime:
     """``email`` or ``email:ACCOUNT`` → the name in its From line, where the operator gave it one."""
     environment: Mapping[str, str] | None = field(default=None, repr=False)
     """What stands in for this process's variables, for what channels' settings say (the demo); None for those."""
+
+    metrics: Metrics = field(default_factory=Metrics)
+    """What this process counts."""
+    traces: Traces = field(default_factory=Traces)
+    ask_redis: Callable[[], Awaitable[None]] | None = field(default=None, repr=False)
+    """Raises `Unavailable` unless Redis answers; None where there is none."""
+
+    @contextlib.contextmanager
+    def at(self, work: str, **about_it: str | int) -> Iterator[None]:
+        """A piece of work as logs and traces tell it: what is logged within says what it is about."""
+        with about(**about_it), self.traces.span(work, about_it):
+            yield
+
+    def adopt(self, policy: Policy, quiet_hours: QuietHours) -> None:
+        """Other rules hold from now on (`policy_changes.keeping`): the one thing that changes in a running process.
+
+        Whoever reads ``runtime.policy`` reads a plain attribute all the same, and has the new one the next time.
+        """
+        object.__setattr__(self, "policy", policy)
+        object.__setattr__(self, "quiet_hours", quiet_hours)
+
+    @property
+    def ring(self) -> KeyRing:
+        """What secrets in the ledger are sealed with."""
+        return key_ring(self.settings.sealing_keys(self.key))
 
     def rules_of(self, channel: str) -> ChannelRules:
         """The rules of a channel; slow and careful ones where ``config/channels.toml`` has none for it."""

@@ -15,6 +15,7 @@ from router.store.batches import lease_batch, let_go
 from router.store.budgets import refund
 from router.store.bulk import for_update, in_numbers, insert_new_rows, numbers, sql
 from router.store.campaigns import lock_campaign
+from router.store.months import months_waiting
 from router.store.reactions import asked_by, last_asked
 from router.store.tables import suppression, to_ms
 from router.store.tallies import Moves
@@ -78,6 +79,7 @@ async def cancel_queued(
 
     Returns (month, id) of what of it is in flight right now.
     """
+    months = await months_waiting(connection, now=now)
     rows = (
         await connection.execute(
             sql(
@@ -86,14 +88,14 @@ async def cancel_queued(
                 " OR (d.hop > 0 AND EXISTS (SELECT 1 FROM delivery p WHERE p.month = d.month"
                 " AND p.member_id = d.member_id AND p.campaign_id = d.campaign_id AND p.address_id = a.id"
                 " AND p.hop < d.hop AND p.status NOT IN ('queued', 'cancelled', 'expired', 'held'))))"
-                " WHERE a.hash = :hash AND d.status IN ('queued', 'sending') AND d.month IN (SELECT c.month FROM"
-                " campaign c WHERE c.status IN ('running', 'paused', 'finished'))"
+                " WHERE a.hash = :hash AND d.status IN ('queued', 'sending')"
+                f" AND d.month {in_numbers(connection, 'months')}"
                 # The one confirmation of the STOP itself waits there too, and shall go out.
                 " AND NOT EXISTS (SELECT 1 FROM reply_text t WHERE t.month = d.month AND t.delivery_id = d.id"
-                " AND t.kind = 'answer')"
+                f" AND t.kind = 'answer' AND t.month {in_numbers(connection, 'months')})"
                 f" ORDER BY d.month, d.id{for_update(connection, 'd')}"
             ),
-            {"hash": address_hash},
+            {"hash": address_hash, "months": numbers(connection, months)},
         )
     ).all()
     silenced = [row for row in rows if row.silenced in channels]
@@ -169,10 +171,14 @@ async def withdraw_batch(runtime: Runtime, owner: str, *, now: datetime) -> bool
     """
     store = runtime.store
     leased = await store.transact(
-        lambda connection: lease_batch(connection, list(runtime.specs), owner=owner, now=now, withdrawn=True)
+        lambda connection: lease_batch(
+            connection, list(runtime.specs), owner=owner, now=now, withdrawn=True, lasts=runtime.settings.lease_ms
+        )
     )
     if leased is None:
         return False
+    if leased.taken_over:
+        runtime.metrics.takeovers.labels(leased.channel).inc()
 
     async def work(connection: AsyncConnection) -> None:
         campaign = await lock_campaign(connection, leased.campaign_id)

@@ -12,8 +12,12 @@ from router.community.inbox_watch import watch_inbox
 from router.community.proposals.stages import take_steps
 from router.community.reminders import remind_guests
 from router.community.seats import end_shares
+from router.curves import keep_curves
 from router.goals import stop_at_goals
 from router.guard import watch_campaigns
+from router.logs import about
+from router.records.audit import seal_audit
+from router.records.retention import make_room
 from router.relief import relieve
 from router.runtime import Runtime
 from router.smoothing import let_out
@@ -40,15 +44,23 @@ TASKS: tuple[Task, ...] = (
     remind_guests,
     remind_callers,
     take_steps,
+    keep_curves,
+    seal_audit,
+    make_room,
 )
 """In the order in which they run. Each reads first and writes only where there is something to do."""
 
 
 async def tend(runtime: Runtime, owner: str, *, now: datetime) -> int:
     """Run every task, where no other process does; returns how much changed."""
-    if not await runtime.store.transact(lambda connection: take_lease(connection, LEASE, owner)):
+    lasts = runtime.settings.lease_ms
+    if not await runtime.store.transact(lambda connection: take_lease(connection, LEASE, owner, lasts=lasts)):
         return 0
-    return sum([await task(runtime, now=now) for task in TASKS])
+    changed = 0
+    for task in TASKS:
+        with about(task=task.__name__):
+            changed += await task(runtime, now=now)
+    return changed
 
 
 async def stop_tending(runtime: Runtime, owner: str) -> None:

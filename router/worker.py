@@ -25,9 +25,11 @@ from router.guard import Guard
 from router.launch import finish_done_campaigns, start_due_campaigns
 from router.letters import Writers
 from router.listen import Listener
+from router.logs import bind
 from router.plans import Route
 from router.receipts import close_unknowns, retry_parked
 from router.receive import Receiver
+from router.records.retention import keep_house
 from router.runtime import Runtime
 from router.senders import Pool, pools_of
 from router.signals import Wake
@@ -39,8 +41,9 @@ log = logging.getLogger(__name__)
 BESIDE = 3
 """Dispatchers of a pool without a rate of ours: while one commits, the others send (two to four, rule 4)."""
 
-FOR_REPLIES = 2
-"""Requests at once that are kept for answers, so that no blast is ever in their way."""
+FOR_REPLIES = 8
+"""Requests at once that are kept for answers, so that no blast is ever in their way: 80 a second where a provider takes
+a tenth of a second."""
 
 HEED = 5.0
 """Seconds between looks at how other processes' senders do."""
@@ -50,6 +53,9 @@ GRACE = 10.0
 
 TEND = 1.0
 """Seconds between looks at what running campaigns need (`router.tending`)."""
+
+HOUSE = 600.0
+"""Seconds between looks whether it is the hour to drop what was kept for long enough (`records.retention`)."""
 
 SWEEP = 30.0
 """Seconds between looks for parked receipts and outcomes that will never be known."""
@@ -77,6 +83,9 @@ class Worker:
         self._tasks: list[asyncio.Task[None]] = []
         self._guard = Guard(runtime)
         self._pools = pools_of(runtime)
+        for sender in [sender for pool in self._pools for sender in pool.senders]:
+            runtime.metrics.know_channel(sender.channel)
+            runtime.metrics.know_sender(sender.channel, sender.label, sender.rules.rate)
         self._writers = Writers(runtime)
         self._dispatchers = self._make_dispatchers()
 
@@ -104,9 +113,10 @@ class Worker:
 
     async def run(self) -> None:
         """Run every loop until `stop`."""
+        bind(worker=self.owner)
         loops: list[Callable[[], Awaitable[None]]] = [self._schedule, self._sweep, self._heed, self._tend]
         loops += [self._route] * ROUTES_AT_ONCE[self._runtime.store.dialect]
-        loops += [self._tell, self._show]
+        loops += [self._tell, self._show, self._keep_house]
         loops += [dispatcher.run for dispatcher in self._dispatchers]
         self._tasks = [asyncio.ensure_future(loop()) for loop in loops]
         try:
@@ -226,6 +236,13 @@ class Worker:
         await self._repeat(once, None, pause=TEND)
         with contextlib.suppress(Unavailable):
             await stop_showing(self._runtime, owner)
+
+    async def _keep_house(self) -> None:
+        async def once() -> bool:
+            await keep_house(self._runtime, self.owner, now=self._runtime.clock())
+            return False
+
+        await self._repeat(once, None, pause=HOUSE)
 
     async def _heed(self) -> None:
         """Learn how other processes' senders do, and move weight between those of a pool."""

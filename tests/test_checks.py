@@ -196,7 +196,7 @@ async def test_a_ledger_that_is_not_up_to_date(look: Look, postgresql_url: str, 
     assert "next command brings the ledger up to date" in fresh.around[0].advice[0]
     store = Store(postgresql_url)
     async with store.write() as connection:
-        await connection.execute(text("UPDATE alembic_version SET version_num = 'older'"))
+        await connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     [old] = (await look(database_url=postgresql_url)).mend
     assert old == "database: the ledger is not up to date: run `outreach migrate`"
     await store.aclose()

@@ -59,6 +59,10 @@ PUBLIC = {
     "GET /ideas/{id}",
     "GET /propose/{token}",  # a member's own page of ideas, by a signed link
     "POST /propose/{token}",
+    "GET /door",  # where a member asks for the link to their own page, which goes to their own address only
+    "POST /door",
+    "GET /u/{token}/door",
+    "POST /u/{token}/door",
     "GET /m/{token}",  # a member's own door, by a signed link that can be made void
     "POST /m/{token}",
     "GET /m/{token}/why/{id}",
@@ -84,6 +88,9 @@ PUBLIC = {
     "GET /office/welcome/{token}",  # somebody invited, by a link that works once
     "POST /office/welcome/{token}",
     "GET /static/{name}",
+    "GET /open/embed",  # both in short: announced changes of the rules and the newest asks, for a frame
+    "GET /open/rules.json",
+    "POST /m/{token}/rules",  # a member seconds or objects, by the signed link to their own page
     "GET /open/overrides",  # asks that went out in spite of a debt, and why: public on purpose
     "GET /open/report-backs",
     "GET /u/{token}",

@@ -6,12 +6,12 @@ On asyncio's own loop, because the simulated servers take its transports for gra
 from __future__ import annotations
 
 import asyncio
-import logging
 
 import click
 
 from router.cli.table import out, outreach
 from router.demo import SCENARIOS, run_demo, run_sandbox
+from router.logs import configure_logs
 
 
 @outreach.command()
@@ -25,7 +25,7 @@ from router.demo import SCENARIOS, run_demo, run_sandbox
 @click.option("--seed", default=1, show_default=True, help="The same movement for the same seed.")
 def demo(scenario: str, once: bool, members: int | None, seed: int) -> None:
     """A made-up movement is asked to an event, over the real adapters of all channels against simulated providers."""
-    logging.basicConfig(level="WARNING", format="%(levelname)s %(name)s: %(message)s")
+    configure_logs("WARNING")
     asyncio.run(run_demo(out, scenario=scenario, members=members, seed=seed, once=once))
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from router.app import open_runtime
+from router.app import open_runtime, specs
 from router.cli.table import err, out, outreach
 from router.core.errors import BadInput
+from router.logs import configure_logs
 from router.loop import run
+from router.policy_changes.keeping import take_rules
 from router.runtime import Runtime
-from router.settings import Settings, load_settings
+from router.settings import Settings, load_settings, secrets_of
 from router.store.migrate import is_current, migrate
 
 T = TypeVar("T")
@@ -22,8 +23,7 @@ T = TypeVar("T")
 def open_settings() -> Settings:
     """The settings of this process; from here on it logs as they say."""
     settings = load_settings()
-    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("alembic").setLevel("WARNING")
+    configure_logs(settings.log_level, settings.log, secrets=secrets_of(specs(), settings))
     return settings
 
 
@@ -36,6 +36,7 @@ def with_runtime(work: Callable[[Runtime], Coroutine[Any, Any, T]]) -> T:
                 if not runtime.store.is_sqlite:
                     raise BadInput("the ledger is not up to date; run `outreach migrate` first", place="database")
                 await migrate(runtime.store)
+            await take_rules(runtime)
             return await work(runtime)
 
     return run(opened())

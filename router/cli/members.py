@@ -10,6 +10,7 @@ from router.app import utc_now
 from router.cli.group import out, outreach, with_runtime
 from router.door import DAYS, door_link, shut_door
 from router.erasing import erase_member
+from router.looks import Look, note_view
 from router.own_data import as_json, as_zip, own_data
 from router.runtime import Runtime
 from router.why import find_member
@@ -44,7 +45,9 @@ def export(member: str, file: Path) -> None:
     """All that we hold of MEMBER, into FILE: JSON, or CSV tables where its name ends in .zip."""
 
     async def work(runtime: Runtime) -> bytes:
-        own = await own_data(runtime, await find_member(runtime, member))
+        number = await find_member(runtime, member)
+        own = await own_data(runtime, number)
+        await note_view(runtime, Look.EXPORT, number, by=_BY, now=utc_now())
         return as_zip(own) if file.suffix == ".zip" else as_json(own).encode()
 
     file.write_bytes(with_runtime(work))

@@ -338,9 +338,7 @@ class Renderer:
         why = footer.why.replace("{organization}", self._organization)
         lines = [self._organization, *self._postal_address.splitlines(), "", why]
         foot = "\n\n-- \n" + "\n".join(lines) + f"\n{footer.unsubscribe}: "
-        html = _page(
-            self._templates.email_html, locale, self._organization, self._postal_address, why, footer
-        )
+        html = _page(self._templates.email_html, locale, self._organization, self._postal_address, why, footer)
         return _Email(html, foot, footer.door)
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from router.core.budget_limits import BudgetRules, rules_of
 from router.core.budget_policy import BudgetSection
+from router.core.changes_policy import ChangesPolicy
 from router.core.errors import BadInput
 from router.core.group_policy import GroupPolicy
 from router.core.inbox_policy import InboxPolicy
@@ -24,6 +25,7 @@ from router.core.launch_policy import (
 )
 from router.core.proposal_policy import ProposalPolicy
 from router.core.report_policy import OpenPolicy, ReportBackPolicy
+from router.core.retention_policy import RetentionPolicy
 
 
 class _Section(BaseModel):
@@ -91,8 +93,10 @@ class Policy(_Section):
     inbox: InboxPolicy
     report_back: ReportBackPolicy
     open: OpenPolicy
+    retention: RetentionPolicy
     groups: GroupPolicy
     proposals: ProposalPolicy
+    changes: ChangesPolicy
     stop_covers: Mapping[str, list[str]]
     """channel → the channels that a STOP there silences too."""
 

@@ -22,7 +22,8 @@ from router.store.tables import batch, delivery, from_ms, to_ms
 from router.store.tallies import Moves
 
 LEASE_MS = 30_000
-"""How long a lease lasts. Every claim renews it, and its sends end within 11 s (start within 3, answer in 8)."""
+"""How long a lease lasts, where `Settings.lease` says nothing else. Every claim renews it, and its sends end within
+11 s (start within 3, answer in 8)."""
 
 
 BATCH_COLUMNS = (
@@ -53,6 +54,8 @@ class Batch:
     last_id: int
     owner: str
     epoch: int
+    taken_over: bool = False
+    """Whether its last owner had let the lease run out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,13 +86,15 @@ async def lease_batch(
     withdrawn: bool = False,
     account: str | None = None,
     lanes: tuple[int, int] = (0, 9),
+    lasts: int = LEASE_MS,
 ) -> Batch | None:
     """Lease the most urgent open batch of these channels that may leave, or None.
 
     With `withdrawn` one, of whatever hour and stage, that must not leave any more: its campaign was cancelled or has
     reached its goal.
 
-    With `account` only batches that this account, or any, may send; `lanes` are the first and the last to look at.
+    With `account` only batches that this account, or any, may send; `lanes` are the first and the last to look at;
+    `lasts` is in ms.
 
     A batch whose last owner let its lease run out is taken over: its rows in flight become ``unknown`` and are never
     sent again (rule 9).
@@ -130,9 +135,10 @@ async def lease_batch(
         last_id=row.last_id,
         owner=owner,
         epoch=row.epoch + 1,
+        taken_over=row.owner is not None,
     )
     await connection.execute(
-        sql(f"UPDATE batch SET owner = :owner, epoch = :epoch, leased_until = {clock} + {LEASE_MS} WHERE id = :id"),
+        sql(f"UPDATE batch SET owner = :owner, epoch = :epoch, leased_until = {clock} + {lasts:d} WHERE id = :id"),
         {"owner": owner, "epoch": leased.epoch, "id": leased.id},
     )
     if row.owner is not None:
@@ -218,12 +224,15 @@ async def queue_alone(
     return number
 
 
-async def renew(connection: AsyncConnection, leased: Batch) -> bool:
-    """Lengthen the lease; False where somebody has taken over. Locks the batch until the transaction ends."""
+async def renew(connection: AsyncConnection, leased: Batch, *, lasts: int = LEASE_MS) -> bool:
+    """Lengthen the lease to `lasts` ms from now; False where somebody has taken over.
+
+    Locks the batch until the transaction ends.
+    """
     clock = now_ms_sql(connection.dialect.name)
     result = await connection.execute(
         sql(
-            f"UPDATE batch SET leased_until = {clock} + {LEASE_MS} WHERE id = :id AND owner = :owner AND epoch = :epoch"
+            f"UPDATE batch SET leased_until = {clock} + {lasts:d} WHERE id = :id AND owner = :owner AND epoch = :epoch"
         ),
         {"id": leased.id, "owner": leased.owner, "epoch": leased.epoch},
     )

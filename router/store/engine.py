@@ -18,10 +18,11 @@ from sqlalchemy import text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool, StaticPool
+from sqlalchemy.pool import AsyncAdaptedQueuePool, QueuePool, StaticPool
 
 from router.core.errors import BadInput, Unavailable
 from router.store.inline import InlineConnection, open_inline
+from router.store.postgres_url import read_postgres_url
 from router.store.resting import ask_the_rested
 
 T = TypeVar("T")
@@ -31,9 +32,6 @@ IDS_PER_BLOCK = 10_000
 
 LOCK_WAIT = 10.0
 """Seconds to wait for another process's write lock on SQLite."""
-
-STATEMENTS = 500
-"""Prepared statements that a connection to PostgreSQL remembers; with the driver's 100 they push one another out."""
 
 _TRIES = 5
 _RETRIED = ("40P01", "40001", "55P03")
@@ -54,9 +52,12 @@ class Store:
             raise BadInput(
                 "not a database URL; try sqlite:///outreach.sqlite3", place="OUTREACH_DATABASE_URL"
             ) from error
+        if self.url.drivername == "postgres":  # as Heroku and others print it
+            self.url = self.url.set(drivername="postgresql")
         self.dialect = self.url.get_backend_name()
         if self.dialect not in ("sqlite", "postgresql"):
             raise BadInput("use sqlite:///FILE or postgresql://…", place="OUTREACH_DATABASE_URL")
+        self._most = 2 * pool_size
         self._writer: AsyncEngine
         self._reader: AsyncEngine
         if self.dialect == "sqlite":
@@ -66,12 +67,13 @@ class Store:
                 url_async, AsyncAdaptedQueuePool, wait_ms=5_000, pool_size=pool_size, max_overflow=pool_size
             )
         else:
+            url_async, arguments = read_postgres_url(self.url)
             self._writer = self._reader = create_async_engine(
-                self.url.set(drivername="postgresql+asyncpg"),
+                url_async,
                 pool_size=pool_size,
                 max_overflow=pool_size,
                 pool_use_lifo=True,  # few connections do most of the work, and know their statements
-                connect_args={"prepared_statement_cache_size": STATEMENTS},
+                connect_args=arguments,
                 json_serializer=_dumps,
                 hide_parameters=True,  # they are people's numbers and words, and errors are logged
             )
@@ -79,6 +81,8 @@ class Store:
         self._one_writer = asyncio.Lock()
         self._ids = range(0)
         self._more_ids = asyncio.Lock()
+        self.took: Callable[[str, float], None] | None = None
+        """Told of each transaction: ``read`` or ``write``, and its seconds."""
 
     @property
     def is_sqlite(self) -> bool:
@@ -87,6 +91,7 @@ class Store:
     @contextlib.asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """A writing transaction; commits at the end, rolls back on an exception."""
+        began = time.monotonic()
         async with contextlib.AsyncExitStack() as stack:
             if self.is_sqlite:
                 await stack.enter_async_context(self._one_writer)
@@ -95,15 +100,20 @@ class Store:
                     if self.is_sqlite:
                         await _begin_immediate(connection)
                     yield connection
+        if self.took is not None:
+            self.took("write", time.monotonic() - began)
 
     @contextlib.asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A reading transaction: one snapshot on SQLite, one per statement on PostgreSQL."""
+        began = time.monotonic()
         with _gone_is_unavailable():
             async with self._reader.connect() as connection, connection.begin():
                 if self.is_sqlite:
                     await connection.exec_driver_sql("BEGIN")
                 yield connection
+        if self.took is not None:
+            self.took("read", time.monotonic() - began)
 
     async def transact(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Run `work` in a writing transaction, again where it lost a deadlock or found the database locked."""
@@ -136,6 +146,11 @@ class Store:
                 self._ids = range(end - block, end)
             given, self._ids = self._ids[:count], self._ids[count:]
             return given
+
+    def connections(self) -> tuple[int, int, int]:
+        """Connections to the database (on SQLite, those that read): in use, open and idle, and at most."""
+        pool = self._reader.pool
+        return (pool.checkedout(), pool.checkedin(), self._most) if isinstance(pool, QueuePool) else (0, 0, self._most)
 
     async def ping(self) -> None:
         """Raise `Unavailable` unless the database answers."""

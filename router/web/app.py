@@ -7,7 +7,10 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
+from router.core.catalogue import load_catalogues
+from router.gauges import Gauges
 from router.limits import LocalLimits
+from router.logs import known_of
 from router.receive import Receiver
 from router.runtime import Runtime
 from router.web import idempotency, keys
@@ -17,6 +20,7 @@ from router.web.calls import CALLS
 from router.web.campaigns import CAMPAIGNS
 from router.web.comparison import COMPARISON
 from router.web.crm import CRM
+from router.web.door_requests import DOOR_REQUESTS
 from router.web.endpoints import Registry
 from router.web.event_pages import EVENT_PAGES
 from router.web.events import EVENTS
@@ -35,6 +39,7 @@ from router.web.office.audit import AUDIT
 from router.web.office.calls import CALL_PAGES
 from router.web.office.channels import CHANNELS
 from router.web.office.check_in import CHECK_IN
+from router.web.office.curves import CURVES
 from router.web.office.door import DOOR
 from router.web.office.editor import EDITOR
 from router.web.office.events import EVENTS_OFFICE
@@ -61,11 +66,13 @@ from router.web.open_pages import OPEN_PAGES
 from router.web.openapi import openapi_document
 from router.web.pages import PAGE_PATHS, PAGES, problem_page
 from router.web.people import PEOPLE
+from router.web.policy_pages import POLICY_PAGES
 from router.web.preferences import PREFERENCES
 from router.web.problems import ProblemError, answering_problems
 from router.web.proposals import PROPOSALS
 from router.web.push import PUSH
 from router.web.report_backs import REPORT_BACKS
+from router.web.requests import HEADER, observing
 from router.web.serving import handler_of
 from router.web.system import SYSTEM
 from router.web.totals import TOTALS
@@ -78,6 +85,7 @@ ENDPOINTS: Registry = [
     *COMPARISON,
     *REPORT_BACKS,
     *OPEN_PAGES,
+    *POLICY_PAGES,
     *PEOPLE,
     *JOIN,
     *PREFERENCES,
@@ -98,6 +106,7 @@ ENDPOINTS: Registry = [
     *HOST_PAGES,
     *IDEA_PAGES,
     *MEMBER_DOOR,
+    *DOOR_REQUESTS,
     *PUSH,
     *TOTALS,
     *STATIC,
@@ -117,6 +126,7 @@ ENDPOINTS: Registry = [
     *PREVIEW,
     *LAUNCHING,
     *LIVE,
+    *CURVES,
     *INBOX_PAGES,
     *CHECK_IN,
     *REPORT_BACK_PAGES,
@@ -156,7 +166,7 @@ def make_app(
 ) -> web.Application:
     """The application: API, webhooks, members' pages, health. It opens nothing that `runtime` has not opened."""
     app = web.Application(
-        middlewares=[answering_problems(_problem_page, (*PAGE_PATHS, OFFICE_PATH))], client_max_size=MAX_BODY
+        middlewares=[observing, answering_problems(_problem_page, (*PAGE_PATHS, OFFICE_PATH))], client_max_size=MAX_BODY
     )
     app[keys.RUNTIME] = runtime
     app[keys.RECEIVER] = receiver
@@ -165,11 +175,14 @@ def make_app(
     app[keys.FORM_BRAKE] = GuessBrake(
         LocalLimits(), trusted_proxy=runtime.settings.trusted_proxy, name="forms", rate=FORM_RATE, burst=FORM_BURST
     )
-    app[keys.OPENAPI] = openapi_document(ENDPOINTS, server=runtime.settings.public_url.rstrip("/"))
+    pages = (*PAGE_PATHS, OFFICE_PATH)
+    app[keys.OPENAPI] = openapi_document(ENDPOINTS, server=runtime.settings.public_url.rstrip("/"), pages=pages)
+    app[keys.GAUGES] = Gauges(runtime)
     app[keys.IMPORTS_UNDER_WAY] = set()
     app[keys.MAX_UPLOAD] = max_upload
     app[FEEDS] = feeds or Feeds(runtime)
     app.on_shutdown.append(app[FEEDS].close)
+    load_catalogues()
     for endpoint in ENDPOINTS:
         handler = handler_of(endpoint)
         app.router.add_route(endpoint.method, endpoint.path, handler)
@@ -190,8 +203,8 @@ async def serve_web(
 ) -> web.AppRunner:
     """Start serving in this process; port 0 takes a free one.
 
-    ``runner.addresses[0]`` says where it listens, ``await runner.cleanup()`` stops it. There is no access log: an
-    address of ours can be a member's secret.
+    ``runner.addresses[0]`` says where it listens, ``await runner.cleanup()`` stops it. The access log is our own
+    (`observing`): an address of ours can be a member's secret.
     """
     app = make_app(runtime, receiver, max_upload=max_upload)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
@@ -210,6 +223,7 @@ async def _add_headers(request: web.Request, response: web.StreamResponse) -> No
     if request.app[keys.RUNTIME].settings.public_url.startswith("https://"):
         response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
     response.headers.popall("Server", None)
+    response.headers.setdefault(HEADER, str(known_of("request") or ""))
 
 
 async def _background(app: web.Application) -> AsyncIterator[None]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import BaseModel, ValidationError
 
 from router.core.errors import BadInput, Unavailable
@@ -206,7 +207,7 @@ async def _store_part(request: web.Request, upload: Upload, max_bytes: int, *, f
         await _store(pieces(), upload, max_bytes)
         if await reader.next() is not None:
             raise BadInput("send a form with one file only, and options in the query", place="file")
-    except (AssertionError, ValueError) as error:
+    except (AssertionError, ValueError, HttpProcessingError) as error:
         if isinstance(error, BadInput):
             raise
         raise ProblemError(400, "this form cannot be read; is it complete?") from error

@@ -7,6 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
+from router.gauges import Gauges
 from router.receive import Receiver
 from router.runtime import Runtime
 from router.web.auth import Guard, GuessBrake
@@ -18,6 +19,7 @@ BRAKE = web.AppKey("brake", GuessBrake)
 FORM_BRAKE = web.AppKey("form_brake", GuessBrake)
 """Slows down whoever fills in form after form."""
 OPENAPI = web.AppKey("openapi", bytes)
+GAUGES = web.AppKey("gauges", Gauges)
 IMPORTS_UNDER_WAY = web.AppKey("imports_under_way", set[asyncio.Task[Any]])
 """Imports that this process is at."""
 MAX_UPLOAD = web.AppKey("max_upload", int)

@@ -6,6 +6,7 @@ import asyncio
 from typing import NamedTuple
 
 from aiohttp import BodyPartReader, MultipartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from router.web.problems import ProblemError
 
@@ -38,7 +39,7 @@ async def open_form(request: web.Request) -> Form:
                 found = await _read(request)
         except TimeoutError:
             raise ProblemError(408, f"the form did not arrive within {_SECONDS} seconds") from None
-        except (ValueError, AssertionError) as error:
+        except (ValueError, AssertionError, HttpProcessingError) as error:
             raise ProblemError(400, "this form cannot be read; is it complete?") from error
         request[_OPENED] = found
     return found

@@ -16,19 +16,26 @@ from router.web.endpoints import Endpoint
 from router.web.problems import Problem
 
 _REF = "#/components/schemas/{model}"
+_UNREAD = {"text/plain": {"schema": {"type": "string"}}}
+"""The answer to what is no request, such as an address of more than 8 KiB: nothing of ours is asked."""
 Mode = Literal["validation", "serialization"]
 Schemas = dict[Any, dict[str, Any]]
 """(model, mode) → its reference, as `models_json_schema` gives them."""
 
 
-def openapi_document(endpoints: Iterable[Endpoint], *, server: str) -> bytes:
-    """The whole document as JSON. Organizers' pages are not in it: programs have the API."""
+def openapi_document(endpoints: Iterable[Endpoint], *, server: str, pages: tuple[str, ...] = ()) -> bytes:
+    """The whole document as JSON. Organizers' pages are not in it: programs have the API.
+
+    Below `pages` an error is a page for a person.
+    """
     endpoints = [endpoint for endpoint in endpoints if not isinstance(endpoint.access, Page)]
     schemas, definitions = models_json_schema(list(_models(endpoints)), ref_template=_REF)
     components = definitions.get("$defs", {})
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
         operation = _operation(endpoint, schemas, components)
+        problem = "PageProblem" if endpoint.public_path.startswith(pages) else "Problem"
+        operation["responses"]["default"] = {"$ref": f"#/components/responses/{problem}"}
         paths.setdefault(endpoint.public_path, {})[endpoint.method.lower()] = operation
     document = {
         "openapi": "3.1.0",
@@ -52,8 +59,12 @@ def openapi_document(endpoints: Iterable[Endpoint], *, server: str) -> bytes:
             "responses": {
                 "Problem": {
                     "description": "What went wrong, and in which field",
-                    "content": {"application/problem+json": {"schema": schemas[(Problem, "serialization")]}},
-                }
+                    "content": {"application/problem+json": {"schema": schemas[(Problem, "serialization")]}, **_UNREAD},
+                },
+                "PageProblem": {
+                    "description": "What went wrong, as a page for whoever opened the link",
+                    "content": {"text/html": {"schema": {"type": "string"}}, **_UNREAD},
+                },
             },
         },
     }
@@ -77,10 +88,7 @@ def _operation(endpoint: Endpoint, schemas: Schemas, components: dict[str, Any])
         "operationId": endpoint.handler.__name__,
         "summary": endpoint.summary,
         "tags": [_tag(endpoint)],
-        "responses": {
-            **{str(status): _reply(status, reply, schemas) for status, reply in endpoint.replies.items()},
-            "default": {"$ref": "#/components/responses/Problem"},
-        },
+        "responses": {str(status): _reply(status, reply, schemas) for status, reply in endpoint.replies.items()},
         "security": [{"bearer": [endpoint.access.value]}] if isinstance(endpoint.access, Scope) else [],
     }
     parameters = _parameters(endpoint, schemas, components)
@@ -118,7 +126,7 @@ def _parameters(endpoint: Endpoint, schemas: Schemas, components: dict[str, Any]
                 "in": "header",
                 "required": False,
                 "description": "The same key within 24 hours is answered as the first time, and nothing happens twice.",
-                "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+                "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"},
             }
         )
     return parameters

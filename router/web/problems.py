@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import secrets
-import traceback
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 
 from aiohttp import ClientConnectionResetError, web
@@ -14,6 +13,8 @@ from aiohttp.typedefs import Middleware
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from router.core.errors import BadInput, BadWebhook, NotAllowed, NotFound, Unavailable
+from router.logs import known_of
+from router.logs import without_values as without_values
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,8 @@ class Problem(BaseModel):
     status: int
     detail: str
     errors: list[FieldProblem] = []
+    request_id: str = ""
+    """As our log has it: quote it to whoever runs this installation."""
 
 
 class ProblemError(Exception):
@@ -71,7 +74,11 @@ class ProblemError(Exception):
     def document(self) -> Problem:
         """What the body says."""
         return Problem(
-            title=HTTPStatus(self.status).phrase, status=self.status, detail=self.sentence, errors=self.errors
+            title=HTTPStatus(self.status).phrase,
+            status=self.status,
+            detail=self.sentence,
+            errors=self.errors,
+            request_id=str(known_of("request") or ""),
         )
 
 
@@ -146,28 +153,11 @@ def answering_problems(page: Render, page_paths: tuple[str, ...]) -> Middleware:
         except Exception as error:
             problem = problem_of(error)
             if problem.status == 500:
-                problem.headers["X-Request-Id"] = secrets.token_hex(8)
+                problem.headers["X-Request-Id"] = str(known_of("request") or secrets.token_hex(8))
                 log.error("request %s failed: %s", problem.headers["X-Request-Id"], without_values(error))
         return page(problem, request) if request.path.startswith(page_paths) else problem_json(problem)
 
     return answer
-
-
-def without_values(error: BaseException) -> str:
-    """Where an exception came from, by type and line only: its message may hold an address or a secret."""
-    parts: list[str] = []
-    seen: BaseException | None = error
-    while seen is not None and len(parts) < 5:
-        frames = traceback.extract_tb(seen.__traceback__)[-8:]
-        parts.append(f"{type(seen).__name__} at {_places(frames)}")
-        seen = seen.__cause__ or seen.__context__
-    return "; from ".join(parts)
-
-
-def _places(frames: Iterable[traceback.FrameSummary]) -> str:
-    return " < ".join(
-        f"{frame.name} {frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in reversed(list(frames))
-    )
 
 
 def _sentence(kind: str, message: str) -> str:

@@ -292,7 +292,7 @@ async def test_the_check_reads_the_account_as_its_owner_and_the_webhooks_of_a_po
     pool = {"messaging_service_sid": "", "from_number": f"{POOL[0]},{POOL[1]},OurUnion,{POOL[2]}"}
     provider.script(
         ACTIVE,
-        number(POOL[0], WEBHOOK_URL, sms_method="POST"),
+        number(POOL[0], f"{WEBHOOK_URL}#rc=5&rp=all", sms_method="POST"),
         number(POOL[1], "https://elsewhere.example.org/"),
         Reply(200, {"incoming_phone_numbers": []}),
         number(POOL[2], "", sms_application_sid="AP1"),

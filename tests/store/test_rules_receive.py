@@ -18,6 +18,8 @@ from router.core.channel import Inbound, Keyword, OptOut, OutboundMessage, Recei
 from router.core.delivery import FINAL, advance
 from router.core.errors import FailureClass
 from router.core.model import DeliveryRef, DeliveryStatus
+from router.erasing import erase_member
+from router.preferences import Wishes, set_preferences
 from router.receipts import close_unknowns, retry_parked
 from tests.support.ledger import Ledger, soon
 
@@ -266,6 +268,32 @@ async def test_rule_18_the_200_waits_until_what_is_in_flight_has_left(ledger: Le
     assert not stop.done(), "a message to that phone is still in the air"
     let_it_end.set()
     await asyncio.gather(sending, stop)
+
+
+@pytest.mark.parametrize("wish", ["no more by text message", "erased"])
+async def test_rule_18_a_wish_on_ones_own_page_waits_like_a_stop(ledger: Ledger, wish: str) -> None:
+    started, let_it_end = asyncio.Event(), asyncio.Event()
+
+    async def slowly(message: OutboundMessage) -> Sent:
+        started.set()
+        await let_it_end.wait()
+        return Sent("SM1")
+
+    [member] = await ledger.add_members(1)
+    await ledger.launch_and_route()
+    ledger.sms.script = slowly
+    sending = asyncio.create_task(ledger.send())
+    await started.wait()
+    now = ledger.clock()
+    if wish == "erased":
+        done = asyncio.ensure_future(erase_member(ledger.runtime, member, by="member's page", now=now))
+    else:
+        no = Wishes(channels={"sms": False}, source="page")
+        done = asyncio.ensure_future(set_preferences(ledger.runtime, member, no, by="member's page", now=now))
+    await asyncio.sleep(0.6)
+    assert not done.done(), "a message to that phone is still in the air"
+    let_it_end.set()
+    await asyncio.gather(sending, done)
 
 
 async def test_rule_18_but_no_longer_than_its_send_window(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,7 +118,7 @@ async def test_the_host_sees_first_names(client: TestClient, runtime: Runtime, c
     event = await dinner(runtime, clock)
     await seat(runtime, clock, event, GUEST)
     page = await text_of(client, own(runtime, event, HOST))
-    assert "Ana, seats: 1" in page
+    assert "<bdi>Ana</bdi>: 1 seat" in page
     assert "Secret" not in page
 
 

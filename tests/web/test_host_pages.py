@@ -66,7 +66,7 @@ async def test_a_form_makes_an_event_of_its_own_host_once(client: TestClient, ru
     async with client.get(path) as response:
         page = await response.text()
         assert response.status == 200
-    assert "It begins on Thursday 03 December 2026, 19:00" in page
+    assert "It begins on Thursday, 3 December 2026, 19:00" in page
     assert await events(runtime) == [], "looking at it opens nothing"
     answers = await asyncio.gather(*[send(client, path) for _ in range(4)])
     assert {status for status, _ in answers} == {200}

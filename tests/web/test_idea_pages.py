@@ -105,7 +105,7 @@ async def test_everybody_reads_what_stands_and_by_which_rules(
     policy = runtime.policy.proposals
     assert page.count(policy.rules["trade"].sentence) == 2, "with the idea, and among the rules"
     assert str(policy.public_seconds) in page
-    assert "5 % of those who were reached say yes" in page
+    assert "when so many of those who were reached say yes: 5%." in page
     for words in ("held words", "removed words", "withdrawn words", "spam by Mr X"):
         assert words not in page
     assert [(await get(client, f"/ideas/{number}"))[0] for number in (1, 2, 3, 4, 5, 99)] == [
@@ -127,7 +127,7 @@ async def test_one_idea_says_what_those_said_who_were_asked(client: TestClient, 
             await connection.execute(text(statement))
     _, page = await get(client, "/ideas/1")
     assert "A few people, drawn by lot" in page
-    assert "37 reached, 1 yes, 1 no" in page
+    assert "Reached: 37, yes: 1, no: 1" in page
     assert "It goes no further." in page
 
 
@@ -139,7 +139,7 @@ async def test_pages_follow_one_another(client: TestClient, runtime: Runtime, cl
     assert "/ideas/6" in first
     assert "/ideas/5" in second
     assert "/ideas/6" not in second
-    assert "?before" not in second
+    assert "/ideas?before" not in second
     for nonsense in ("x", "-1", "9" * 50, "٣"):
         assert (await get(client, f"/ideas?before={nonsense}"))[0] == 200
 

@@ -164,6 +164,19 @@ REFUSED: dict[str, tuple[dict[str, str], Any, str, int]] = {
         "",
         400,
     ),
+    "a form with a broken header": (
+        {"Content-Type": "multipart/form-data; boundary=x"},
+        b'--x\r\nContent-Disposition: form-data; name="\x18"\r\n\r\ntrue\r\n--x--\r\n',
+        "",
+        400,
+    ),
+    "a form with a broken header behind the file": (
+        {"Content-Type": "multipart/form-data; boundary=x"},
+        b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\nemail\nana@example.org\r\n'
+        b'--x\r\nContent-Disposition: form-data; name="\x18"\r\n\r\ntrue\r\n--x--\r\n',
+        "",
+        400,
+    ),
     "a form without a file": (
         {"Content-Type": "multipart/form-data; boundary=x"},
         b'--x\r\nContent-Disposition: form-data; name="dry_run"\r\n\r\ntrue\r\n--x--\r\n',

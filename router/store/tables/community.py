@@ -33,6 +33,7 @@ thread = Table(
     Column("suggestion", String(20), nullable=False, server_default="", comment="what a person might find they mean"),
     Column("value", String(200), nullable=False, server_default="", comment="what was given along"),
     Column("inbound_id", BigInteger, nullable=False, comment="the message that the suggestion is about"),
+    Column("inbound_month", Integer, nullable=False, server_default="0", comment="yyyymm of its arrival"),
     Column("messages", Integer, nullable=False, comment="messages of theirs so far"),
     Column("waiting", SmallInteger, nullable=False, server_default="0", comment="messages of theirs without an answer"),
     Column("waiting_since", Instant, comment="the first of these"),
@@ -42,6 +43,7 @@ thread = Table(
     Column("claimed_at", Instant),
     Column("alarmed_at", Instant),
     Index("ix_thread_status", "status", "waiting_since"),
+    Index("ix_thread_last_in_at", "status", "last_in_at"),
     comment="One conversation per member, over all channels: what no rule understood",
 )
 

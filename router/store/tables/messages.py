@@ -128,7 +128,8 @@ parked_receipt = Table(
 inbound = Table(
     "inbound",
     metadata,
-    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("month", Integer, primary_key=True, autoincrement=False, comment="yyyymm of its arrival"),
     Column("channel", String(20), nullable=False),
     Column("account", String(64), nullable=False),
     Column("event_id", String(200), nullable=False),
@@ -137,9 +138,18 @@ inbound = Table(
     Column("text", Text, nullable=False),
     Column("intent", String(20), nullable=False),
     Column("at", Instant, nullable=False),
-    UniqueConstraint("channel", "account", "event_id"),
     Index("ix_inbound_member_id", "member_id"),
     comment="What people wrote to us",
+)
+
+inbound_claim = Table(
+    "inbound_claim",
+    metadata,
+    Column("channel", String(20), primary_key=True),
+    Column("account", String(64), primary_key=True),
+    Column("event_id", String(200), primary_key=True),
+    Column("month", Integer, nullable=False, comment="of the row in inbound"),
+    comment="What a provider told us, each thing once, over all months. Not partitioned",
 )
 
 reply_text = Table(
@@ -175,10 +185,12 @@ action = Table(
     UniqueConstraint("source", "external_id"),
     Index("ix_action_campaign_id", "campaign_id", "member_id"),
     Index("ix_action_member_id", "member_id"),
+    Index("ix_action_deeds", "campaign_id", "kind", "currency", "member_id", "channel", "amount"),
     Index(
         "ix_action_acted",
         "campaign_id",
         "member_id",
+        "kind",  # so that nothing else has to be read: without it SQLite takes ix_action_deeds and reads all clicks
         postgresql_where=text(ACTED),
         sqlite_where=text(ACTED),
     ),
@@ -224,4 +236,27 @@ spending = Table(
     Column("currency", String(3), primary_key=True),
     Column("micros", BigInteger, nullable=False, comment="millionths"),
     comment="What was spent on sending. Kept with the moves, last in each transaction",
+)
+
+curve = Table(
+    "curve",
+    metadata,
+    Column("campaign_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("channel", String(20), primary_key=True),
+    Column("at", Instant, primary_key=True, autoincrement=False, comment="the end of a piece of time"),
+    Column("gone", BigInteger, nullable=False, comment="handed over"),
+    Column("delivered", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+    comment="How far a campaign had come on a channel by when, counted from its beginning",
+)
+
+dropped_month = Table(
+    "dropped_month",
+    metadata,
+    Column("kind", String(12), primary_key=True, comment="messages | answers | received"),
+    Column("month", Integer, primary_key=True, autoincrement=False),
+    Column("count", BigInteger, nullable=False, comment="rows that went"),
+    Column("at", Instant, nullable=False),
+    Column("by", String(200), nullable=False),
+    comment="What was kept as long as it should be, and is gone",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, Float, Index, SmallInteger, String, Table, Text
+from sqlalchemy import JSON, BigInteger, Column, Float, Index, SmallInteger, String, Table, Text, text
 
 from router.store.tables.base import Id, Instant, metadata
 
@@ -116,7 +116,7 @@ idempotency = Table(
     Column("key", String(200), primary_key=True),
     Column("request_sha256", String(64), nullable=False, comment="of method, path and body"),
     Column("status", SmallInteger, comment="NULL while the first request is under way"),
-    Column("body", Text),
+    Column("body", Text, comment="core.sealing"),
     Column("at", Instant, nullable=False),
 )
 
@@ -154,5 +154,12 @@ audit = Table(
     Column("what", String(80), nullable=False, comment="campaign.launch, import.attest …"),
     Column("subject", String(200), nullable=False),
     Column("detail", JSON, nullable=False),
+    Column(
+        "place", BigInteger, comment="in the chain, from 1 on without a gap; NULL for the second until it is sealed"
+    ),
+    Column("seal", String(43), comment="core.audit_chain: over this entry and the seal before"),
+    Index("ix_audit_subject", "subject", "id"),
+    Index("ix_audit_place", "place", unique=True),
+    Index("ix_audit_unsealed", "id", postgresql_where=text("place IS NULL"), sqlite_where=text("place IS NULL")),
     comment="Who did what. Append-only",
 )

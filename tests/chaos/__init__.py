@@ -1,0 +1,1 @@
+"""Faults of every kind against real processes, counted at the provider: ``make chaos``."""

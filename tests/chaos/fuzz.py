@@ -1,0 +1,152 @@
+"""Fuzz: the API by its own document (schemathesis), and every parser by its coverage (atheris)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import secrets
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import aiohttp
+
+from router.store.engine import Store
+from router.store.migrate import migrate
+from router.web.auth import Scope, create_token
+from tests.chaos.fuzz_parsers import PARSERS
+from tests.chaos.report import Row, Size
+from tests.support.movement import free_port
+
+ROOT = Path(__file__).parents[2]
+CASES, QUICK_CASES = 2_000, 50
+"""Cases for each operation of the document."""
+PARSER_SECONDS, QUICK_PARSER_SECONDS = 120, 6
+"""For each parser."""
+PATIENCE = 60.0
+
+
+class NotServed(RuntimeError):
+    """The program that is to be fuzzed does not answer."""
+
+
+async def fuzz(size: Size) -> Row:
+    """`Row.broken`: failed checks of schemathesis, and inputs on which a parser ended in no way that is its own."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        cases, failures = 0, list[str]()
+        async with _served(folder) as (url, token):
+            for who, header in (("an admin", f"Authorization: Bearer {token}"), ("nobody", "")):
+                found = await _schemathesis(url, header, folder, size)
+                cases += found[0]
+                failures += [f"{who}: {line}" for line in found[1]]
+        runs, crashes = await _parsers(size)
+    for line in (*failures, *crashes):
+        sys.stdout.write(line + "\n")
+    remark = f"{cases:,} requests, {runs:,} inputs to {len(PARSERS)} parsers"
+    return Row(
+        fault="fuzz",
+        runs=cases + runs,
+        broken=len(failures) + len(crashes),
+        seconds=time.monotonic() - began,
+        remark=remark,
+    )
+
+
+@contextlib.asynccontextmanager
+async def _served(folder: Path) -> AsyncIterator[tuple[str, str]]:
+    """``outreach serve`` over a ledger of its own, and an admin's token."""
+    port = free_port()
+    url, database = f"http://127.0.0.1:{port}", f"sqlite:///{folder}/fuzz.sqlite3"
+    store = Store(database)
+    await migrate(store)
+    token = await create_token(store, "fuzz", [Scope.ADMIN], datetime.now(UTC))
+    await store.aclose()
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("OUTREACH_")}
+    environment = kept | {
+        "OUTREACH_DATABASE_URL": database,
+        "OUTREACH_SECRET_KEY": secrets.token_urlsafe(32),
+        "OUTREACH_PUBLIC_URL": url,
+        "OUTREACH_PORT": str(port),
+    }
+    with (folder / "web.log").open("wb") as log:
+        command = (sys.executable, "-m", "router", "serve")
+        server = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+        try:
+            await _until_it_answers(url)
+            yield url, token
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                server.terminate()
+            await server.wait()
+
+
+async def _until_it_answers(url: str) -> None:
+    end = time.monotonic() + PATIENCE
+    async with aiohttp.ClientSession() as session:
+        while time.monotonic() < end:
+            with contextlib.suppress(aiohttp.ClientError):
+                async with session.get(f"{url}/healthz") as response:
+                    if response.status == 200:
+                        return
+            await asyncio.sleep(0.2)
+    raise NotServed(f"nobody answers at {url}")
+
+
+async def _schemathesis(url: str, header: str, folder: Path, size: Size) -> tuple[int, list[str]]:
+    """How many cases there were, and each kind of failure with the operations that it was found at."""
+    command = [str(Path(sys.executable).with_name("schemathesis")), "--config-file"]
+    command += [str(Path(__file__).with_name("schemathesis.toml")), "run", f"{url}/openapi.json", "--checks", "all"]
+    command += ["--phases", "fuzzing" if size.quick else "coverage,fuzzing", "--continue-on-failure", "--no-color"]
+    command += ["--max-examples", str(QUICK_CASES if size.quick else CASES), "--seed", str(size.seed), "--workers", "2"]
+    command += ["--no-shrink", "--generation-database", "none", "--suppress-health-check", "all"]
+    if header:
+        command += ["--header", header]
+    run = await asyncio.create_subprocess_exec(
+        *command, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    assert run.stdout is not None
+    said = (await run.stdout.read()).decode("utf-8", "replace")
+    ended = await run.wait()
+    counted = re.search(r"([\d,]+) generated", said)
+    failures = _failures(said)
+    if not counted or (ended and not failures):
+        failures.append(f"schemathesis ended with {ended}: {said[-500:]}")
+    return int(counted[1].replace(",", "")) if counted else 0, failures
+
+
+def _failures(said: str) -> list[str]:
+    """``- ST105 …`` below ``____ GET /path ____``, in what schemathesis prints."""
+    where, found = "", Counter[str]()
+    for line in said.splitlines():
+        if heading := re.fullmatch(r"_{3,} (.+?) _{3,}", line):
+            where = heading[1]
+        elif failure := re.fullmatch(r"- (ST\d+ .+)", line):
+            found[f"{where}: {failure[1]}"] += 1
+    return [f"{what} ({count})" for what, count in found.items()]
+
+
+async def _parsers(size: Size) -> tuple[int, list[str]]:
+    """Each parser in a process of its own; atheris ends the process at the first input that it cannot take."""
+    seconds = QUICK_PARSER_SECONDS if size.quick else PARSER_SECONDS
+    runs, crashes = 0, list[str]()
+    for name in PARSERS:
+        run = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.chaos.fuzz_parsers", name, str(seconds), str(size.seed % 2**31),
+            cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        assert run.stdout is not None
+        said = (await run.stdout.read()).decode("utf-8", "replace")
+        counted = re.search(r"stat::number_of_executed_units: (\d+)", said)
+        runs += int(counted[1]) if counted else 0
+        if await run.wait() or not counted:
+            crashes.append(f"{name}: {json.dumps(said[-1_500:], ensure_ascii=False)}")
+    return runs, crashes
