@@ -168,6 +168,8 @@ async def copied(url: str, tmp_path: Path) -> AsyncIterator[str]:
         yield f"sqlite:///{tmp_path / 'copy.sqlite3'}"
         return
     name = url.rpartition("/")[2]
+    # A connection that was closed a moment ago may still be there.
+    execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
     execute(f'CREATE DATABASE "{name}_copy" TEMPLATE "{name}"')
     try:
         yield url_of(f"{name}_copy")
