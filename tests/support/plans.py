@@ -100,25 +100,29 @@ class PostgresPlanner:
     async def plan(self, statements: list[Statement]) -> list[Plan]:
         connection = await asyncpg.connect(self._url)
         try:
-            parents = {
-                row["child"]: row["parent"]
-                for row in await connection.fetch(
-                    "SELECT c.relname AS child, p.relname AS parent FROM pg_inherits i"
-                    " JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_class p ON p.oid = i.inhparent"
-                )
-            }
+            inherited = await connection.fetch(
+                "SELECT c.relname AS child, c.relkind AS kind, p.relname AS parent FROM pg_inherits i"
+                " JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_class p ON p.oid = i.inhparent"
+            )
+            parents = {row["child"]: row["parent"] for row in inherited}
+            kinds = {row["child"]: row["kind"] for row in inherited}
             partial = {
                 row["relname"]
                 for row in await connection.fetch(
                     "SELECT relname FROM pg_index JOIN pg_class ON oid = indexrelid WHERE indpred IS NOT NULL"
                 )
             }
+            empty = {
+                child
+                for child in parents
+                if kinds[child] == b"r" and not await connection.fetchval(f'SELECT EXISTS (SELECT FROM "{child}")')
+            }
             for way in ("seqscan", "hashjoin", "mergejoin"):
                 await connection.execute(f"SET enable_{way} = off")
             plans = []
             for statement in statements:
                 found = await connection.fetchval(f"EXPLAIN (FORMAT JSON) {statement.sql}", *statement.parameters)
-                plans.append(_postgres_plan(json.loads(found)[0]["Plan"], parents, partial))
+                plans.append(_postgres_plan(json.loads(found)[0]["Plan"], parents, partial, empty))
             return plans
         finally:
             await connection.close()
@@ -131,7 +135,7 @@ class PostgresPlanner:
             await connection.close()
 
 
-def _postgres_plan(root: dict[str, Any], parents: dict[str, str], partial: set[str]) -> Plan:
+def _postgres_plan(root: dict[str, Any], parents: dict[str, str], partial: set[str], empty: set[str]) -> Plan:
     whole: list[str] = []
     used: set[str] = set()
 
@@ -142,7 +146,10 @@ def _postgres_plan(root: dict[str, Any], parents: dict[str, str], partial: set[s
         # A partial index is read whole on purpose: it has only the few rows that wait for something.
         is_index = kind in ("Index Scan", "Index Only Scan") and "Index Cond" not in node
         is_index = is_index and node["Index Name"] not in partial
-        if kind == "Seq Scan" or (is_index and not limited) or _by_month_alone(node.get("Index Cond", "")):
+        reads_all = kind == "Seq Scan" or (is_index and not limited) or _by_month_alone(node.get("Index Cond", ""))
+        if (
+            reads_all and table not in empty
+        ):  # all ways through an empty partition cost the same: the choice says nothing
             whole.append(parents.get(table, table))
         # What is sorted or grouped first is read to its end whatever limit stands above it.
         limited = kind == "Limit" or (limited and kind not in ("Sort", "Aggregate", "Hash", "WindowAgg"))
