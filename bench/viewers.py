@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bench.harness import announced, median
+from bench.ledgers import Ledger
 from bench.pages import past_ledger, served
 from bench.provider import provider
 from bench.report import Row
@@ -21,9 +22,12 @@ from router.loop import run
 VIEWERS = 200
 AIM = 0.95
 """The share of its rate that an ask keeps while they look (issue 7)."""
-MEMBERS, QUICK = 200_000, 60_000
+MEMBERS, QUICK = 1_000_000, 60_000
+"""So many that the ask is not over before the last turn."""
 SECONDS, QUICK_SECONDS = 6.0, 1.5
 """How long the messages are counted each time."""
+_ROUTED_WITHIN = 120.0
+"""Seconds that it may take until it is decided for everybody; only then there is nothing but sending to be slowed."""
 TURNS = 4
 _SETTLE = 3.0
 """Seconds after the viewers came or went before counting begins: their first page is not what is measured."""
@@ -43,6 +47,7 @@ def viewer_rows(bench: Bench) -> list[Row]:
                         announced(bench.console, f"{VIEWERS} viewers come and go {TURNS} times on {ledger.name}"),
                     ):
                         seconds = QUICK_SECONDS if bench.quick else SECONDS
+                        _wait_until_routed(ledger)
                         found = run(_turns(server.ready, sandbox.url, seconds))
             except LookupError as error:
                 bench.console.print(f"left out: {error}")
@@ -76,7 +81,6 @@ def _row(bench: Bench, name: str, members: int, found: Mapping[str, Any]) -> Row
 async def _turns(ready: Mapping[str, Any], sandbox: str, seconds: float) -> dict[str, Any]:
     rates: dict[str, list[float]] = {"with": [], "without": []}
     seen = Seen()
-    await asyncio.to_thread(_wait_for_the_first, sandbox)
     for _ in range(TURNS):
         await asyncio.sleep(_SETTLE)
         rates["without"].append(await _rate(sandbox, seconds))
@@ -139,9 +143,15 @@ async def _rate(sandbox: str, seconds: float) -> float:
     return (after - before) / (time.perf_counter() - began)
 
 
-def _wait_for_the_first(sandbox: str) -> None:
-    while not _accepted(sandbox):
-        time.sleep(0.1)
+def _wait_until_routed(ledger: Ledger) -> None:
+    ends = time.monotonic() + _ROUTED_WITHIN
+    query = "SELECT count(*), count(routed_at) FROM route_range"
+    while time.monotonic() < ends:
+        [(ranges, routed)] = ledger.query(ledger.url, query)
+        if ranges and ranges == routed:
+            return
+        time.sleep(0.5)
+    raise RuntimeError(f"the ask was not routed within {_ROUTED_WITHIN:.0f} s")
 
 
 def _accepted(sandbox: str) -> int:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
-from urllib.parse import quote_plus
 
+from channels.http import form_value
 from channels.twilio_api import SETTINGS, Account
 from channels.twilio_codes import ANSWERED_WORDS, OPT_OUT_TYPES
 from channels.twilio_health import check
@@ -65,7 +65,7 @@ class SmsChannel:
 
     async def send(self, message: OutboundMessage) -> Sent:
         """Hand the message to Twilio; see `core.channel.Channel.send`."""
-        return await self._account.create(message, f"Body={quote_plus(message.text, errors='replace')}")
+        return await self._account.create(message, f"Body={form_value(message.text)}")
 
     def verify(self, request: HttpRequest) -> None:
         """Check Twilio's signature; see `twilio_hooks.Webhooks.verify`."""

@@ -13,7 +13,7 @@ from datetime import datetime
 from hashlib import blake2b
 from urllib.parse import quote, quote_plus, urlsplit
 
-from channels.http import failure_of, json_object
+from channels.http import failure_of, form_value, json_object
 from channels.twilio_codes import CODES
 from router.core.channel import HttpReply, OutboundMessage, Sent, Setting, Wire
 from router.core.errors import BadInput, OutcomeUnknown, SendError
@@ -89,7 +89,7 @@ class Account:
         """Hand one message to Twilio. `content` is what it says, as form fields; see `core.channel.Channel.send`."""
         callback = f"{self._callback}{message.delivery}" if self._callback else ""
         valid = min(max(message.valid_seconds, 1), self._max_validity)
-        form = f"{self._to}{quote_plus(message.to)}&{content}&{self._sender(message)}{callback}&ValidityPeriod={valid}"
+        form = f"{self._to}{form_value(message.to)}&{content}&{self._sender(message)}{callback}&ValidityPeriod={valid}"
         reply = await self._wire.request("POST", self._messages, headers=self._headers, body=form.encode())
         if reply.status in (200, 201):
             found = _SID.search(reply.body)

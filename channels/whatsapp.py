@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
-from urllib.parse import quote_plus
 
+from channels.http import form_value
 from channels.twilio_api import SETTINGS, Account
 from channels.twilio_codes import OPT_OUT_TYPES
 from channels.twilio_health import check
@@ -103,10 +103,10 @@ class WhatsAppChannel:
 def _free_words(message: OutboundMessage) -> str:
     """Text and picture. There are no buttons without a template."""
     body, picture = message.text, message.picture
-    media = f"&MediaUrl={quote_plus(picture.url)}" if picture else ""
+    media = f"&MediaUrl={form_value(picture.url)}" if picture else ""
     if picture and len(body) > MAX_CAPTION:  # then its address stands under the text, as where a channel has no media
         body, media = f"{body}\n{picture.url}", ""
-    return f"Body={quote_plus(body, errors='replace')}{media}"
+    return f"Body={form_value(body)}{media}"
 
 
 def _template(message: OutboundMessage) -> str:
@@ -116,7 +116,7 @@ def _template(message: OutboundMessage) -> str:
         raise Refused(FailureClass.TEMPLATE, "63016", "outside of the window without an approved text")
     if message.is_ask and message.to.startswith(NO_MARKETING):
         raise Refused(FailureClass.WA_MARKETING, "63049", "no marketing to US numbers")
-    return f"ContentSid={quote_plus(template.id)}{_variables(template)}"
+    return f"ContentSid={form_value(template.id)}{_variables(template)}"
 
 
 def _variables(template: Template) -> str:
@@ -127,7 +127,7 @@ def _variables(template: Template) -> str:
         return ""
     values = {name: " ".join(value.split()) for name, value in template.variables.items()}
     text = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
-    return f"&ContentVariables={quote_plus(text, errors='replace')}"
+    return f"&ContentVariables={form_value(text)}"
 
 
 def _inbound(form: Mapping[str, str], sid: str, at: datetime) -> Inbound | None:

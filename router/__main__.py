@@ -8,10 +8,12 @@ import click
 
 from router.cli import err, outreach
 from router.core.errors import OutreachError
+from router.loop import collect_seldom
 
 
 def main() -> None:
     """Run the command; what went wrong is said in one sentence, with exit status 2."""
+    collect_seldom()
     try:
         outreach(standalone_mode=False)
     except OutreachError as error:

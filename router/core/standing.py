@@ -57,6 +57,7 @@ class Standing:
         self.reason = ""
         self._recent: deque[Result] = deque(maxlen=policy.of_last)
         self._probing = False
+        self._good_in_a_row = 0
 
     def begin(self) -> bool:
         """Whether a send may start now; the one that does while it is probed is the probe."""
@@ -84,6 +85,10 @@ class Standing:
             self.close()
             return True
         self._recent.extend(results)
+        bad = Result.FAILED in results or Result.OURS in results
+        self._good_in_a_row = 0 if bad else self._good_in_a_row + len(results)
+        if self._good_in_a_row >= len(self._recent):
+            return False
         ours = self._recent.count(Result.OURS)
         if ours >= self._policy.config_failures:
             return self._open(f"the provider found fault with our account or number {ours} times ({code})", now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -17,9 +18,6 @@ _ADVICE = "four words in a row are easy to keep"
 
 _hasher = PasswordHasher()
 """The library's own settings, which are those of RFC 9106 for machines with little memory."""
-
-_NOBODYS = _hasher.hash("a password that nobody has")
-"""Checked where there is no such organizer, so that how long a check takes tells nothing."""
 
 
 def check_new(password: str) -> None:
@@ -52,8 +50,14 @@ def is_outdated(kept: str) -> bool:
     return _hasher.check_needs_rehash(kept)
 
 
+@cache
+def _nobodys() -> str:
+    """Checked where there is no such organizer, so that how long a check takes tells nothing."""
+    return _hasher.hash("a password that nobody has")
+
+
 def _fits(kept: str, password: str) -> bool:
     try:
-        return _hasher.verify(kept or _NOBODYS, password) and bool(kept)
+        return _hasher.verify(kept or _nobodys(), password) and bool(kept)
     except (VerificationError, InvalidHashError):
         return False
