@@ -88,7 +88,7 @@ def list_command() -> None:
     for one in with_runtime(_all):
         table.add_row(
             str(one.id), one.title, one.channel, one.account or "any", one.address, ", ".join(one.tags),
-            str(one.steward or ""), str(one.linked), _state(one),
+            str(one.steward or ""), f"{one.linked}{'+' if one.is_large else ''}", _state(one),
         )  # fmt: skip
     out.print(table)
 

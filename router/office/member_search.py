@@ -6,9 +6,10 @@ Addresses are looked up by their keyed hash: nobody finds people by a part of on
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Select, TextClause, and_, literal, or_, select, text, true
+from sqlalchemy import ColumnElement, TextClause, and_, or_, select, text, true
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.address import address_hash, normalise
 from router.core.audience import InPlace
@@ -25,7 +26,6 @@ PAGE = 50
 LOOKED_AT = 10_000
 """Members that one page looks through for those that were asked for: never a million."""
 
-_COLUMNS = (member.c.id, member.c.name_key)
 _LAST = "\U0010ffff"
 
 
@@ -64,38 +64,42 @@ async def search_members(runtime: Runtime, organizer: Organizer, wanted: Wanted,
         return MemberPage([], None)
     dialect = runtime.store.dialect
     tag = wanted.tag.strip().lower()
-    if tag and not exact and not beginning:
-        window = _by_tag(tag, after)
-    else:
-        window = await _by_name(runtime, beginning, after) if beginning else _by_number(exact, after)
-        if tag:
-            window = window.join(member_tag, and_(member_tag.c.member_id == member.c.id, member_tag.c.tag == tag))
-    seen = window.limit(LOOKED_AT).subquery("seen")
-    query = (
-        select(member)
-        .join(seen, seen.c.id == member.c.id)
-        .where(
-            member.c.kind == "person",
-            member.c.erased_at.is_(None),
-            compile_audience(InPlace(op="place", place=wanted.place), dialect=dialect) if wanted.place else true(),
-            members_seen(organizer, dialect=dialect),
-        )
-        .order_by(_order(dialect) if beginning else member.c.id)
-        .limit(PAGE + 1)
-    )
     async with runtime.store.read() as connection:
-        rows = (await connection.execute(query)).all()
-        lines = [
-            MemberLine(row.id, f"{row.first_name} {row.last_name}".strip(), row.place, row.country, row.joined_at)
-            for row in rows[:PAGE]
-        ]
-        if len(rows) > PAGE:
-            return MemberPage(lines, lines[-1].id)
-        # The last one that was looked at, where there were so many: none where the window ended before.
-        last = await connection.scalar(
-            window.with_only_columns(window.selected_columns.id).offset(LOOKED_AT - 1).limit(1)
+        if beginning:
+            within = await _by_name(connection, dialect, beginning, after)
+        elif tag and not exact:
+            within = await _by_number(connection, member_tag.c.member_id, [member_tag.c.tag == tag], after)
+        else:
+            within = await _by_number(connection, member.c.id, [member.c.id.in_(exact)] if exact else [], after)
+        query = (
+            select(member)
+            .where(
+                *within.bounds,
+                member.c.kind == "person",
+                member.c.erased_at.is_(None),
+                compile_audience(InPlace(op="place", place=wanted.place), dialect=dialect) if wanted.place else true(),
+                members_seen(organizer, dialect=dialect),
+            )
+            .order_by(_order(dialect) if beginning else member.c.id)
+            .limit(PAGE + 1)
         )
-        return MemberPage(lines, last)
+        if tag:
+            query = query.join(member_tag, and_(member_tag.c.member_id == member.c.id, member_tag.c.tag == tag))
+        rows = (await connection.execute(query)).all()
+    lines = [
+        MemberLine(row.id, f"{row.first_name} {row.last_name}".strip(), row.place, row.country, row.joined_at)
+        for row in rows[:PAGE]
+    ]
+    return MemberPage(lines, lines[-1].id if len(rows) > PAGE else within.last)
+
+
+class _Within(NamedTuple):
+    """The `LOOKED_AT` members, or fewer, that one page looks through."""
+
+    bounds: list[ColumnElement[bool]]
+    """Where they begin and end. Ends that are values and no further query: PostgreSQL would else read all members."""
+    last: int | None
+    """The last of them, where there are so many."""
 
 
 async def _find_exactly(runtime: Runtime, who: str) -> list[int]:
@@ -118,29 +122,32 @@ async def _find_exactly(runtime: Runtime, who: str) -> list[int]:
     return sorted(found)
 
 
-async def _by_name(runtime: Runtime, beginning: str, after: int) -> Select[Any]:
+async def _by_name(connection: AsyncConnection, dialect: str, beginning: str, after: int) -> _Within:
     """Members whose name begins so, in the order of their names; those behind member `after`."""
     key = member.c.name_key
-    dialect = runtime.store.dialect
+
+    def beyond(how: str, name: str, number: int) -> list[ColumnElement[bool]]:
+        """Behind (``>``) or up to (``<``) this name and number."""
+        beside = member.c.id > number if how == ">" else member.c.id <= number
+        return [_compare(dialect, f"{how}=", name), or_(_compare(dialect, how, name), beside)]
+
     bounds: list[ColumnElement[bool]] = [_compare(dialect, ">=", beginning), _compare(dialect, "<", beginning + _LAST)]
     if after:
-        async with runtime.store.read() as connection:
-            last = await connection.scalar(select(key).where(member.c.id == after)) or ""
-        bounds.append(_compare(dialect, ">=", last))
-        bounds.append(or_(_compare(dialect, ">", last), member.c.id > after))
-    return select(*_COLUMNS).where(*bounds).order_by(_order(dialect))
+        bounds += beyond(">", await connection.scalar(select(key).where(member.c.id == after)) or "", after)
+    nth = select(key, member.c.id).where(*bounds).order_by(_order(dialect)).offset(LOOKED_AT - 1).limit(1)
+    last = (await connection.execute(nth)).one_or_none()
+    return _Within(bounds, None) if last is None else _Within([*bounds, *beyond("<", *last)], last.id)
 
 
-def _by_number(exact: list[int], after: int) -> Select[Any]:
-    """Members in the order in which they came, or only these; those behind member `after`."""
-    found = select(*_COLUMNS).where(member.c.id > after).order_by(member.c.id)
-    return found.where(member.c.id.in_(exact)) if exact else found
-
-
-def _by_tag(tag: str, after: int) -> Select[Any]:
-    """Those who have a tag, in the order in which they came: the tags' own key has them so."""
-    found = select(member_tag.c.member_id.label("id"), literal("").label("name_key"))
-    return found.where(member_tag.c.tag == tag, member_tag.c.member_id > after).order_by(member_tag.c.member_id)
+async def _by_number(
+    connection: AsyncConnection, number: ColumnElement[int], among: list[ColumnElement[bool]], after: int
+) -> _Within:
+    """Members in the order in which they came, of whom `among` is true, by the index of `number`."""
+    nth = select(number).where(number > after, *among).order_by(number).offset(LOOKED_AT - 1).limit(1)
+    last = await connection.scalar(nth)
+    columns = dict.fromkeys((number, member.c.id))  # PostgreSQL does not conclude from one to the other
+    bounds = [*among, *(column > after for column in columns)]
+    return _Within(bounds if last is None else [*bounds, *(column <= last for column in columns)], last)
 
 
 def _compare(dialect: str, how: str, value: str) -> ColumnElement[bool]:

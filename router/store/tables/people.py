@@ -15,6 +15,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    text,
 )
 
 from router.store.tables.base import Id, Instant, metadata
@@ -50,6 +51,7 @@ member = Table(
     Index("ix_member_household_id", "household_id"),
     # Byte by byte, as SQLite sorts anyway: so the beginning of a name is a range of the index.
     Index("ix_member_name_key", "name_key", postgresql_ops={"name_key": "varchar_pattern_ops"}),
+    Index("ix_member_groups", "id", postgresql_where=text("kind = 'group'"), sqlite_where=text("kind = 'group'")),
 )  # fmt: skip
 
 member_tag = Table(

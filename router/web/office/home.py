@@ -24,7 +24,7 @@ from router.web.office.show import show
 HOME: Registry = []
 endpoint = registrar(HOME)
 
-_left: Recent[AttentionLeft] = Recent(timedelta(minutes=1), keeps=lambda left: not left.is_all)
+_left: Recent[AttentionLeft] = Recent(timedelta(minutes=1), keeps=lambda left: not left.is_all, read_ahead=True)
 """By organizer: an estimate for a week is as good a minute later. Of few members it is no estimate and read anew."""
 
 _MOST_SHOWN = 10
