@@ -12,7 +12,6 @@ from router.core.model import UNRANKED
 from router.runtime import Runtime
 from router.store.tables import address, group_chat, group_member, member, member_tag
 
-
 MOST_LINKED = 1_000
 """People of one group that are counted: a list of large groups would else take a third of a second."""
 

@@ -11,7 +11,8 @@ T = TypeVar("T")
 
 COLLECT_AFTER = (50_000, 20, 50)
 """New objects between two looks for cycles. A range of a thousand members makes some hundred thousand, nearly all of
-which go by counting references; with Python's own 700 the looking took 29 % of the time of routing (py-spy), and a fifth of every start: imports leave nothing to collect."""
+which go by counting references; with Python's own 700 the looking took 29 % of the time of routing (py-spy), and a
+fifth of every start, in which there is nothing to collect."""
 
 
 def collect_seldom() -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, inspect, text
 
 from router.store.engine import Store
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _LOCK = 0x6F757472
 """PostgreSQL advisory lock of the transaction that migrates ("outr")."""
@@ -43,13 +47,20 @@ def _upgrade(connection: Connection) -> None:
     if _at_head(connection):
         return
     from alembic import command  # a tenth of a second and 9 MiB, which a ledger that is up to date does not need
+
+    config = alembic_config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def alembic_config() -> Config:
+    """What Alembic must know to find our migrations."""
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS))
     config.set_main_option("path_separator", "os")
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    return config
 
 
 def _at_head(connection: Connection) -> bool:

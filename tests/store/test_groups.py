@@ -11,9 +11,10 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from router.core.channel import GroupChange, GroupEvent, Received
-from router.group_list import GroupView, list_groups
+from router.group_list import MOST_LINKED, GroupView, list_groups
 from router.receive import Receiver
 from tests.support.movement import DINNER, Movement, everywhere
 from tests.support.settling import settle, working
@@ -79,6 +80,23 @@ async def test_a_group_that_lets_us_in_gets_asks_until_it_puts_us_out(
     assert await posted(movement, **EVERY_GROUP) == {address: 1}
     rows = await movement.execute("SELECT state, source FROM consent")
     assert [tuple(row) for row in rows] == [("granted", f"added to the group on {channel}")]
+
+
+async def test_of_a_large_group_not_all_people_are_counted(movement: Movement) -> None:
+    [group] = await movement.add_groups([SLACK], channel="slack")
+
+    async def come(numbers: range) -> tuple[int, bool]:
+        people = [{"group": group, "member": number} for number in numbers]
+        async with movement.runtime.store.write() as connection:
+            await connection.execute(
+                text("INSERT INTO group_member (group_id, member_id, source, at) VALUES (:group, :member, 'came', 1)"),
+                people,
+            )
+        found = (await groups(movement))[SLACK]
+        return found.linked, found.is_large
+
+    assert await come(range(1, 4)) == (3, False)
+    assert await come(range(4, MOST_LINKED + 5)) == (MOST_LINKED, True)
 
 
 async def test_an_archived_slack_channel_is_left_alone(movement: Movement) -> None:

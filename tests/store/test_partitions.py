@@ -21,7 +21,7 @@ from router.receipts import close_unknowns, retry_parked
 from router.results import results_of
 from router.store.engine import Store
 from router.store.heard import Heard, keep_heard
-from router.store.migrate import _config, migrate
+from router.store.migrate import alembic_config, migrate
 from router.store.partitions import MOVED_AT_MOST, PARTITIONED, Made, drop_month, ensure_month, keep_months, partitions
 from router.tending import tend
 from router.views import view_campaign
@@ -91,7 +91,7 @@ _ROWS = (
 
 async def _run(store: Store, what: Callable[[], Any], revision: str) -> None:
     def work(connection: Connection) -> None:
-        config = _config()
+        config = alembic_config()
         config.attributes["connection"] = connection
         what()(config, revision)
 

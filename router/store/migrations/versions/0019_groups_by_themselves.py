@@ -14,9 +14,7 @@ _GROUPS = sa.text("kind = 'group'")
 
 
 def upgrade() -> None:
-    op.create_index(
-        "ix_member_groups", "member", ["id"], unique=False, postgresql_where=_GROUPS, sqlite_where=_GROUPS
-    )
+    op.create_index("ix_member_groups", "member", ["id"], unique=False, postgresql_where=_GROUPS, sqlite_where=_GROUPS)
 
 
 def downgrade() -> None:
