@@ -45,6 +45,10 @@ FOR_REPLIES = 8
 """Requests at once that are kept for answers, so that no blast is ever in their way: 80 a second where a provider takes
 a tenth of a second."""
 
+REPLIERS = 4
+"""Dispatchers that share these. Answers come in batches of a few (those of one group commit), and a batch takes three
+transactions and one answer of the provider: while one waits for that, the others go on with the next batches."""
+
 HEED = 5.0
 """Seconds between looks at how other processes' senders do."""
 
@@ -96,7 +100,8 @@ class Worker:
             beside = 1 if limited else min(BESIDE, pool.rules.concurrency)
             each = max(1, pool.rules.concurrency // beside)
             wanted = [(f"blast{place}", each, BLASTS) for place in range(beside)]
-            for name, requests, lanes in [*wanted, ("reply", FOR_REPLIES, REPLIES)]:
+            wanted += [(f"reply{place}", FOR_REPLIES // REPLIERS, REPLIES) for place in range(REPLIERS)]
+            for name, requests, lanes in wanted:
                 owner = f"{self.owner}-{pool.name}-{name}"
                 made.append(
                     Dispatcher(
