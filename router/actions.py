@@ -19,6 +19,7 @@ from router.deeds import Deed, keep_deed
 from router.runtime import Runtime
 from router.store.budgets import note_answers
 from router.store.running import read_known_ask
+from router.store.sealed_addresses import seals_of
 from router.store.tables import action, from_ms
 from router.store.tallies import Moves
 
@@ -70,18 +71,23 @@ async def follow_link(runtime: Runtime, ref: DeliveryRef, *, now: datetime, pref
 
 
 async def place_of(runtime: Runtime, ref: DeliveryRef) -> tuple[str, str, str] | None:
-    """The channel, account and address that a delivery went to; None for a stranger or where it was erased."""
+    """The channel, account and address that a delivery went to; None for a stranger or where it was erased.
+
+    Raises `CannotOpen` where the address is sealed with a key that is not here.
+    """
     async with runtime.store.read() as connection:
         row = (
             await connection.execute(
                 text(
-                    "SELECT a.channel, a.account, a.value FROM delivery d JOIN address a ON a.id = d.address_id"
+                    "SELECT a.channel, a.account, a.hash, a.value FROM delivery d JOIN address a ON a.id = d.address_id"
                     " WHERE d.month = :month AND d.id = :id AND a.value <> ''"
                 ),
                 {"month": ref.month, "id": ref.id},
             )
         ).one_or_none()
-    return None if row is None else (row.channel, row.account, row.value)
+        if row is None:
+            return None
+        return row.channel, row.account, seals_of(connection).open(row.channel, row.hash, row.value)
 
 
 async def whose_ref(runtime: Runtime, token: str) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
 
-from channels import REGISTRY
+from channels import REGISTRY, SPECS
 from router.accounts import open_account
 from router.core.channel import Channel, ChannelSpec
 from router.core.errors import BadInput
@@ -24,9 +24,6 @@ from router.core.tone_table import ToneTable
 from router.hosts import MayReach, public_or
 from router.limits import Limits, LocalLimits
 from router.metrics import Metrics
-from router.redis_client import open_redis, ping
-from router.redis_limits import FallbackLimits, RedisLimits
-from router.redis_signals import RedisSignals
 from router.runtime import Runtime
 from router.settings import MAIN, Settings, accounts_of, channel_settings, environment_flag, load_toml, otlp_endpoint
 from router.signals import Signals
@@ -82,7 +79,7 @@ async def open_runtime(
             keywords=KeywordTable.from_toml(load_toml("keywords", settings)),
             tone=ToneTable.from_toml(load_toml("tone", settings)),
             rules=told,
-            specs={name: kind.spec for name, kind in REGISTRY.items()},
+            specs=SPECS,
             kinds=REGISTRY,
             channels=channels,
             limits=limits,
@@ -105,6 +102,11 @@ async def _shared(
     """Limits and signals: in Redis where one is named, because other processes need them too; else in this process."""
     if not settings.redis_url:
         return LocalLimits(), Signals(), None
+    # A laptop has no Redis: its library, which brings OpenTelemetry's, is loaded where there is one.
+    from router.redis_client import open_redis, ping
+    from router.redis_limits import FallbackLimits, RedisLimits
+    from router.redis_signals import RedisSignals
+
     client = await stack.enter_async_context(open_redis(settings.redis_url))
     # Two installations on one Redis share nothing.
     prefix = f"outreach:{blake2b(key, digest_size=6).hexdigest()}"
@@ -122,10 +124,11 @@ def _open_channels(
 ) -> dict[str, dict[str, Channel]]:
     """One adapter for each account that is set up; a half set-up one is off with one line that says what it lacks."""
     opened: dict[str, dict[str, Channel]] = {}
-    for name, kind in REGISTRY.items():
-        for account in accounts_of(kind.spec, environment):
+    for name, spec in SPECS.items():
+        for account in accounts_of(spec, environment):
             try:
-                adapter = open_account(kind, account, settings, careful if kind.spec.strangers else wire, environment)
+                over = careful if spec.strangers else wire
+                adapter = open_account(REGISTRY[name], account, settings, over, environment)
             except BadInput as error:
                 log.warning("channel %s (%s) is off: %s", name, account, error)
                 continue
@@ -136,23 +139,22 @@ def _open_channels(
 def _from_names(environment: Mapping[str, str] | None) -> dict[str, str]:
     """The names in From lines that the operator chose, by channel and account."""
     names: dict[str, str] = {}
-    for name, kind in REGISTRY.items():
-        for account in accounts_of(kind.spec, environment):
-            if given := channel_settings(kind.spec, environment, account=account).get("from_name"):
+    for name, spec in SPECS.items():
+        for account in accounts_of(spec, environment):
+            if given := channel_settings(spec, environment, account=account).get("from_name"):
                 names[name if account == MAIN else f"{name}:{account}"] = given
     return names
 
 
 def specs() -> list[ChannelSpec]:
     """Every channel that this program knows."""
-    return [kind.spec for kind in REGISTRY.values()]
+    return list(SPECS.values())
 
 
 def _connections(rules: Mapping[str, ChannelRules], environment: Mapping[str, str] | None) -> int:
     """As many as all accounts together may have requests under way at once; fewer would be a limit nobody set."""
     return _CONNECTIONS + sum(
-        rules.get(name, UNTOLD).concurrency * len(accounts_of(kind.spec, environment))
-        for name, kind in REGISTRY.items()
+        rules.get(name, UNTOLD).concurrency * len(accounts_of(spec, environment)) for name, spec in SPECS.items()
     )
 
 

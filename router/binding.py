@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from router.core.address import address_hash
 from router.core.model import UNRANKED
 from router.runtime import Runtime
+from router.store.sealed_addresses import seals_of
 from router.store.tables import address, consent
 
 IDS_PER_BINDING = 2
@@ -50,7 +51,8 @@ async def bind_address(
         text(f"UPDATE address SET rank = rank + 1 WHERE member_id = :member AND rank < {UNRANKED - 1}"),
         {"member": member_id},
     )
-    values = {"value": value, "state": "active", "consent": "granted", "rank": 0, "failures": 0, "failing_since": None}
+    kept = seals_of(connection).keep(channel, hash_, value)
+    values = {"value": kept, "state": "active", "consent": "granted", "rank": 0, "failures": 0, "failing_since": None}
     values["account"] = account if spec.bound else ""
     number = next(ids)
     if known is not None:

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from router.preferences import Preferences, read_preferences
 from router.records.report import csv_line
 from router.runtime import Runtime
+from router.store.sealed_addresses import opener
 from router.store.tables import from_ms, member
 
 SHOWN = 50
@@ -108,13 +109,7 @@ async def own_data(runtime: Runtime, member_id: int, *, most: int = 0) -> Own:
         return Own(
             person=dict(person._mapping),
             preferences=preferences,
-            addresses=[
-                Place(**row)
-                for row in await _rows(
-                    connection, member_id,
-                    "SELECT channel, value, state, consent FROM address WHERE member_id = :id ORDER BY rank, channel",
-                )
-            ],
+            addresses=[_place(connection, row) for row in await _rows(connection, member_id, _PLACES)],
             tags=[row["tag"] for row in await _rows(connection, member_id, _TAGS)],
             messages=[_message(row) for row in await _rows(connection, member_id, _MESSAGES + limit)],
             written=[_dated(row) for row in await _rows(connection, member_id, _WRITTEN + limit)],
@@ -126,6 +121,7 @@ async def own_data(runtime: Runtime, member_id: int, *, most: int = 0) -> Own:
         )  # fmt: skip
 
 
+_PLACES = "SELECT channel, value, hash, state, consent FROM address WHERE member_id = :id ORDER BY rank, channel"
 _TAGS = "SELECT tag FROM member_tag WHERE member_id = :id ORDER BY tag"
 _MESSAGES = (
     "SELECT coalesce(d.sent_at, d.done_at) AS at, d.campaign_id AS campaign, c.title, d.channel, d.status,"
@@ -184,6 +180,13 @@ def as_zip(own: Own) -> bytes:
 
 def _cell(value: Any) -> object:
     return value if isinstance(value, int) and not isinstance(value, bool) else str("" if value is None else value)
+
+
+def _place(connection: AsyncConnection, row: Mapping[str, Any]) -> Place:
+    """Opened; where no key here does that, as it is kept."""
+    opened = opener(connection, row["channel"])
+    value = row["value"] if opened is None else opened(row["hash"], row["value"])
+    return Place(channel=row["channel"], value=value, state=row["state"], consent=row["consent"])
 
 
 def _message(row: Mapping[str, Any]) -> Message:

@@ -21,6 +21,7 @@ from router.metrics import Metrics
 from router.settings import Settings
 from router.signals import Signals
 from router.store.engine import Store
+from router.store.sealed_addresses import Seals
 from router.traces import Traces
 
 
@@ -62,6 +63,11 @@ class Runtime:
     traces: Traces = field(default_factory=Traces)
     ask_redis: Callable[[], Awaitable[None]] | None = field(default=None, repr=False)
     """Raises `Unavailable` unless Redis answers; None where there is none."""
+
+    def __post_init__(self) -> None:
+        """What the ledger keeps of these channels' addresses is sealed."""
+        sealed = frozenset(name for name, spec in self.specs.items() if spec.sealed_address)
+        self.store.seal_with(Seals(self.ring, sealed))
 
     @contextlib.contextmanager
     def at(self, work: str, **about_it: str | int) -> Iterator[None]:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from router.core.delivery import after_allowance
 from router.core.errors import FailureClass, NotSent, OutcomeUnknown, Refused, SendError, Throttled, Unavailable
+from router.core.sealing import is_sealed
 from router.core.sms import count_segments
 from router.core.standing import Result
 from router.intent import Work
@@ -147,6 +148,9 @@ class Hands:
             or runtime.limits.is_paused(sender.bucket.name)
         ):
             return not_tried(letter, now)
+        if self._spec.sealed_address and is_sealed(letter.allow.address.value):
+            # Our key is missing, which says nothing against the address: it waits until there is one.
+            return self._outcome(letter, Refused(FailureClass.SENDER_CONFIG, "sealed"), now, sender)
         host = self._host_of(letter)
         if sender.hosts is not None and (rest := sender.hosts.rests_until(host, now)) is not None:
             return not_tried(letter, rest)

@@ -12,10 +12,10 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from channels import REGISTRY
-from channels.email import EmailChannel
-from channels.fcm import FcmChannel
+from channels.email.adapter import EmailChannel
+from channels.fcm.adapter import FcmChannel
 from channels.sandbox import CALLING, Sandbox
-from channels.slack import SlackChannel
+from channels.slack.adapter import SlackChannel
 from channels.sms import SmsChannel
 from router.app import open_runtime
 from router.checks import Report, check_installation

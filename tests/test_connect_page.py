@@ -13,7 +13,7 @@ from typing import Any
 import click
 import pytest
 
-from channels import REGISTRY
+from channels import SPECS
 from channels.sandbox import CALLING
 from channels.slack.adapter import SCOPES
 from channels.slack.events import GROUP_CHANGES, OWN_COMMAND
@@ -50,14 +50,12 @@ def section(title: str) -> str:
 
 def test_every_variable_is_a_setting() -> None:
     known = {f"OUTREACH_{name}".upper() for name in Settings.model_fields}
-    for name, kind in REGISTRY.items():
+    for name, spec in SPECS.items():
         for account in (MAIN, "backup"):
-            known |= {variable(name, account, one.name) for one in kind.spec.settings}
+            known |= {variable(name, account, one.name) for one in spec.settings}
     named = set(re.findall(r"OUTREACH_[A-Z0-9_]+", PAGE))
     assert named - known == set()
-    required = {
-        variable(name, MAIN, one.name) for name, kind in REGISTRY.items() for one in kind.spec.settings if one.required
-    }
+    required = {variable(name, MAIN, one.name) for name, spec in SPECS.items() for one in spec.settings if one.required}
     assert required - named == set(), "whoever follows the page has set everything that must be set"
 
 
@@ -69,7 +67,7 @@ def test_every_webhook_address_is_a_route_of_ours() -> None:
     assert {one for one in addresses if not any(re.fullmatch(route, one) for route in routes)} == set()
     table = set(re.findall(rf"`{re.escape(HERE)}(/hooks/\w+/main)` \|", PAGE))
     assert table == {f"/hooks/{name}/main" for name in CALLING}
-    listening = {name for name, kind in REGISTRY.items() if any(one.name == "listen" for one in kind.spec.settings)}
+    listening = {name for name, spec in SPECS.items() if any(one.name == "listen" for one in spec.settings)}
     found = set(re.findall(r"^\| `(\w+)=yes` \|", section("Without a public address"), re.MULTILINE))
     assert found == {variable(name, MAIN, "listen") for name in listening}
 
@@ -111,7 +109,7 @@ async def test_the_asks_of_the_page_can_be_sent(sqlite_url: str) -> None:
     assert (backup.weight, backup.rate) == (0.25, 0.8)
 
 
-@pytest.mark.parametrize("channel", REGISTRY)
+@pytest.mark.parametrize("channel", SPECS)
 def test_each_section_ends_with_a_proof(channel: str) -> None:
     assert f"\n       outreach check {channel}\n       outreach blast ASK.toml --test-to " in PAGE
     assert re.search(rf'--test-to "?{channel}:', PAGE)

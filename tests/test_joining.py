@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import text
 from yarl import URL
 
-from channels.telegram import TelegramChannel
-from channels.webpush import WebPushChannel, new_private_key
+from channels.telegram.adapter import TelegramChannel
+from channels.webpush.adapter import WebPushChannel
+from channels.webpush.vapid import new_private_key
 from router.core.channel import Channel
 from router.core.errors import NotFound
 from router.core.join_links import read_join_token

@@ -11,7 +11,7 @@ import dkim
 import pytest
 
 from channels.email.signing import Signer
-from channels.telegram import TelegramChannel
+from channels.telegram.adapter import TelegramChannel
 from channels.webpush.vapid import Vapid
 from router.cli.dns import mail_records, new_dkim_key
 from router.cli.envfile import append_variables, read_variables

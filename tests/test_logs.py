@@ -114,13 +114,13 @@ def test_every_address_with_a_token_is_known_to_the_mask() -> None:
 
 
 def test_the_secrets_of_an_installation_are_known() -> None:
-    from channels import REGISTRY
+    from channels import SPECS
 
     settings = Settings(
         database_url="postgresql://u:p%2Fss-word@db/x", redis_url="redis://:cache-pw@h", secret_key=SECRET
     )  # type: ignore[arg-type]
     environment = {"OUTREACH_SMS_AUTH_TOKEN": "sms-token", "OUTREACH_SMS__BACKUP__AUTH_TOKEN": "backup-token"}
-    found = secrets_of([kind.spec for kind in REGISTRY.values()], settings, environment)
+    found = secrets_of(SPECS.values(), settings, environment)
     assert {SECRET, "p/ss-word", "cache-pw", "sms-token", "backup-token"} <= set(found)
 
 

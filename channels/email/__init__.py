@@ -1,6 +1,7 @@
 """Email over SMTP, with delivery events from Twilio SendGrid's webhook.
 
-adapter.py   the channel: settings, send, and what an SMTP answer means
+spec.py      what the router knows of the channel
+adapter.py   the channel: send, and what an SMTP answer means
 mime.py      the bytes of a message
 signing.py   DKIM
 smtp.py      a few kept-open connections
@@ -8,9 +9,3 @@ session.py   one of them, after its login
 codes.py     enhanced status codes → failure class
 sendgrid.py  the event webhook
 """
-
-from __future__ import annotations
-
-from channels.email.adapter import EmailChannel
-
-__all__ = ["EmailChannel"]

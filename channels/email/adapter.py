@@ -9,57 +9,18 @@ from channels.email import sendgrid
 from channels.email.mime import Sign, Skeleton, is_mailbox
 from channels.email.signing import Signer
 from channels.email.smtp import Pool
+from channels.email.spec import SPEC
 from router.core.channel import (
-    ChannelSpec,
     Health,
     HttpRequest,
-    Idempotency,
     OutboundMessage,
     Received,
     Sent,
-    Setting,
     Wire,
 )
 from router.core.errors import BadInput, BadWebhook, FailureClass, Refused
 
 PORTS = {"tls": 465, "starttls": 587, "plain": 25}
-
-SPEC = ChannelSpec(
-    name="email",
-    address_kind="email",
-    max_length=200_000,
-    receipts=True,
-    inbound=False,
-    idempotency=Idempotency.NONE,
-    subject=True,
-    html=True,
-    settings=(
-        Setting(name="host", help="Name of the SMTP server"),
-        Setting(name="port", help="Its port; by default 465, 587 or 25, as `security` says", required=False),
-        Setting(name="security", help="tls, starttls or plain", required=False, default="starttls"),
-        Setting(name="username", help="Login at the SMTP server", required=False),
-        Setting(name="password", help="Its password", secret=True, required=False),
-        Setting(name="connections", help="How many connections to keep open", required=False, default="4"),
-        Setting(name="from_address", help="Mailbox in the From line"),
-        Setting(name="from_name", help="Name in the From line; the organization's by default", required=False),
-        Setting(name="reply_to", help="Mailbox that answers go to", required=False),
-        Setting(name="unsubscribe_mailto", help="Mailbox that takes unsubscribe mails too", required=False),
-        Setting(
-            name="dkim_key",
-            help="RSA private key in PEM form; without it nothing is signed",
-            secret=True,
-            required=False,
-        ),
-        Setting(name="dkim_domain", help="Domain that signs; that of from_address by default", required=False),
-        Setting(name="dkim_selector", help="Selector of the key in the DNS", required=False),
-        Setting(name="provider", help="sendgrid where the server is SendGrid's, else empty", required=False),
-        Setting(
-            name="webhook_public_key",
-            help="SendGrid's verification key; without it every webhook is refused",
-            required=False,
-        ),
-    ),
-)
 
 
 class EmailChannel:

@@ -8,17 +8,15 @@ from urllib.parse import quote
 
 from channels.fcm.account import ServiceAccount, Tokens
 from channels.fcm.message import encoded, request_body
+from channels.fcm.spec import SPEC
 from channels.http import failure_of, json_object
 from router.core.channel import (
-    ChannelSpec,
     Health,
     HttpReply,
     HttpRequest,
-    Idempotency,
     OutboundMessage,
     Received,
     Sent,
-    Setting,
     Wire,
 )
 from router.core.errors import BadWebhook, FailureClass, OutcomeUnknown, SendError, Throttled
@@ -40,26 +38,6 @@ CODES: Mapping[str, FailureClass] = {
 
 RATE_SECONDS = 60.0
 """The wait after a 429 without Retry-After (FACTS.md 1.5; the quota is counted by the minute)."""
-
-SPEC = ChannelSpec(
-    name="fcm",
-    address_kind="fcm",
-    max_length=3500,
-    receipts=False,
-    inbound=False,
-    idempotency=Idempotency.COLLAPSE,
-    media=True,
-    subject=True,
-    bound=True,
-    settings=(
-        Setting(
-            name="service_account",
-            help="JSON key of a Firebase service account, or base64 of it",
-            secret=True,
-        ),
-        Setting(name="api_url", help="Address of the API", required=False, default="https://fcm.googleapis.com"),
-    ),
-)
 
 _NOBODY = {"validate_only": True, "message": {"token": "nobody", "notification": {"title": "check"}}}
 """A request that is checked as far as the token, which is none, and sent to nobody."""

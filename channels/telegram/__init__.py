@@ -1,6 +1,7 @@
 """Telegram over its Bot API: private chats, groups and their topics, channels.
 
-    adapter   the channel: settings, sending, editing, listening
+    spec      what the router knows of the channel
+    adapter   the channel: sending, editing, listening
     request   calls of the Bot API: python-telegram-bot's reading of answers over our wire
     codes     what Telegram's refusals mean
     updates   webhooks and fetched updates to events
@@ -8,9 +9,3 @@
 
 Documentation: https://core.telegram.org/bots/api
 """
-
-from __future__ import annotations
-
-from channels.telegram.adapter import SPEC, TelegramChannel
-
-__all__ = ["SPEC", "TelegramChannel"]

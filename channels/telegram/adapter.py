@@ -16,24 +16,20 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from telegram.constants import MessageLimit
-
 from channels.http import json_object
 from channels.telegram.codes import UNCHANGED
 from channels.telegram.fields import Fields, inner, items, number
 from channels.telegram.health import health
 from channels.telegram.request import Answer, BotApi
+from channels.telegram.spec import SPEC
 from channels.telegram.updates import WANTED, Bot, callback_id, read_update
 from router.core.channel import (
-    ChannelSpec,
     Health,
     HttpReply,
     HttpRequest,
-    Idempotency,
     OutboundMessage,
     Received,
     Sent,
-    Setting,
     Wire,
 )
 from router.core.errors import BadInput, BadWebhook, FailureClass, OutcomeUnknown, Refused, SendError
@@ -47,39 +43,6 @@ _ADDRESS = re.compile(r"(-?[1-9]\d{0,18})(?:/([1-9]\d{0,9}))?", re.ASCII)
 _MESSAGE = re.compile(r"(-?[1-9]\d{0,18}):([1-9]\d{0,18})", re.ASCII)
 _TOKEN = re.compile(r"([1-9]\d{0,18}):[A-Za-z0-9_-]+", re.ASCII)
 _SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}", re.ASCII)
-
-
-def limit_key(address: str) -> tuple[str, str]:
-    """Telegram limits private chats by the second and groups, with their topics, by the minute (FACTS.md 1.3)."""
-    chat = address.partition("/")[0]
-    return ("group", chat) if chat.startswith("-") else ("chat", chat)
-
-
-SPEC = ChannelSpec(
-    name="telegram",
-    address_kind="telegram",
-    max_length=MessageLimit.MAX_TEXT_LENGTH.value,
-    receipts=False,
-    inbound=True,
-    idempotency=Idempotency.NONE,
-    groups=True,
-    media=True,
-    buttons=8,
-    bound=True,
-    limit_key=limit_key,
-    settings=(
-        Setting(name="token", help="The bot's token, from @BotFather", secret=True),
-        Setting(
-            name="webhook_secret",
-            help="secret_token of setWebhook (letters, digits, _ and -); needed unless listen is yes",
-            secret=True,
-            required=False,
-        ),
-        Setting(name="listen", help="yes to fetch updates ourselves, without a webhook", required=False, default="no"),
-        Setting(name="username", help="The bot's name without @: for links to it and in groups", required=False),
-        Setting(name="api_url", help="Address of the API", required=False, default="https://api.telegram.org"),
-    ),
-)
 
 
 class TelegramChannel:

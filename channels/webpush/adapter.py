@@ -11,22 +11,20 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from channels.http import failure_of
 from channels.webpush.codes import STATUSES, evidence
 from channels.webpush.encryption import CURVE, encrypt, padded
-from channels.webpush.payload import MOST_BYTES, build_payload
+from channels.webpush.payload import build_payload
+from channels.webpush.spec import SPEC
 from channels.webpush.vapid import Vapid
 from router.core.channel import (
-    ChannelSpec,
     Health,
     HttpReply,
     HttpRequest,
-    Idempotency,
     OutboundMessage,
     Received,
     Sent,
-    Setting,
     Wire,
 )
 from router.core.errors import BadAddress, BadWebhook, FailureClass, NotSent, OutcomeUnknown, Refused
-from router.core.push import parse_subscription, push_host
+from router.core.push import parse_subscription
 
 LONGEST_HOLD = 86_400
 """Seconds for which a push service may hold a message for a browser that is off (FACTS.md 4.6) …"""
@@ -34,29 +32,6 @@ LONGEST_URGENT_HOLD = 14_400
 """… and an urgent one."""
 LONGEST_NAME = 128
 """Characters of a message's name that the ledger keeps."""
-
-SPEC = ChannelSpec(
-    name="webpush",
-    address_kind="webpush",
-    max_length=MOST_BYTES,
-    receipts=False,
-    inbound=False,
-    idempotency=Idempotency.COLLAPSE,
-    media=True,
-    buttons=2,  # Notification.maxActions of Chromium; browsers with fewer leave out the rest
-    subject=True,
-    strangers=True,
-    bound=True,
-    limit_key=lambda address: ("host", push_host(address)),
-    settings=(
-        Setting(
-            name="vapid_private_key",
-            help="P-256 key that browsers subscribe to, 32 bytes of base64url or PEM; never change it",
-            secret=True,
-        ),
-        Setting(name="vapid_subject", help="How push services reach you: mailto:office@example.org or https://…"),
-    ),
-)
 
 
 class WebPushChannel:
@@ -103,7 +78,7 @@ class WebPushChannel:
         except OutcomeUnknown as error:
             raise NotSent(FailureClass.TRANSPORT, error.code, error.detail) from None
         if _is_taken(reply):
-            return Sent(_message_name(reply))
+            return Sent(_message_name(reply, endpoint))
         raise failure_of(reply, STATUSES.get(reply.status), evidence(reply), message.now, idempotent=True)
 
     def verify(self, request: HttpRequest) -> None:
@@ -127,7 +102,10 @@ def _is_taken(reply: HttpReply) -> bool:
     return reply.status in (201, 202) or (reply.status == 200 and not reply.body)
 
 
-def _message_name(reply: HttpReply) -> str:
-    """The address of the message at the service; "" where it is of no use to anybody because it is too long."""
-    location = reply.headers.get("location", "")
+def _message_name(reply: HttpReply, endpoint: str) -> str:
+    """The address of the message at the service; "" where it is of no use to anybody because it is too long.
+
+    Where it begins with the browser's own, which is sealed in the ledger, what follows that.
+    """
+    location = reply.headers.get("location", "").removeprefix(endpoint)
     return location if len(location) <= LONGEST_NAME and location.isascii() and location.isprintable() else ""

@@ -17,7 +17,7 @@ from datetime import datetime
 from router.checks.accounts import Looking, check_account
 from router.checks.around import check_database, check_public_address, check_redis
 from router.checks.findings import Finding, Report
-from router.core.channel import Channel
+from router.core.channel import Channel, ChannelSpec
 from router.core.errors import BadInput
 from router.core.standing import State
 from router.runtime import Runtime
@@ -36,15 +36,16 @@ async def check_installation(
     only: Collection[str] = (),
     environment: Mapping[str, str] | None = None,
 ) -> Report:
-    """Look at everything, or at the channels `only` and what they stand on. `kinds` are all channels by name.
+    """Look at everything, or at the channels `only` and what they stand on. `kinds` are all channels by name, of which
+    only those that are set up are asked for.
 
     Raises `BadInput` where `only` names something else.
     """
     for name in only:
         if name not in kinds:
             raise BadInput(f"is no channel; choose among {', '.join(kinds)}", place=name)
-    chosen = {name: kind for name, kind in kinds.items() if name in only or not only}
-    accounts = {name: accounts_of(kind.spec, environment) for name, kind in chosen.items()}
+    chosen = {name: spec for name, spec in runtime.specs.items() if name in only or not only}
+    accounts = {name: accounts_of(spec, environment) for name, spec in chosen.items()}
     async with HttpWire() as wire:
         looking = Looking(runtime=runtime, wire=wire, environment=environment, now=now)
         url = runtime.settings.redis_url
@@ -54,7 +55,7 @@ async def check_installation(
             *([check_redis(url)] if url else []),
         )
         found = await asyncio.gather(
-            *(check_account(looking, chosen[name], account) for name, names in accounts.items() for account in names)
+            *(check_account(looking, kinds[name], account) for name, names in accounts.items() for account in names)
         )
     absent = [name for name, names in accounts.items() if not names]
     readable = not (database.mend or database.advice)
@@ -68,7 +69,7 @@ async def check_installation(
     )
 
 
-def _not_set_up(kind: type[Channel]) -> Finding:
+def _not_set_up(spec: ChannelSpec) -> Finding:
     """A channel that was asked for by name, and of which the environment says nothing."""
-    missing = " and ".join(missing_settings(kind.spec, {}))
-    return Finding(subject=kind.spec.name, says="not set up", mend=(f"set {missing}; docs/connect.md says how",))
+    missing = " and ".join(missing_settings(spec, {}))
+    return Finding(subject=spec.name, says="not set up", mend=(f"set {missing}; docs/connect.md says how",))

@@ -6,14 +6,12 @@ import json
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from router.checks.findings import Finding
 from router.core.channel import Wire
 from router.core.errors import SendError, Unavailable
 from router.hosts import is_public
-from router.redis_client import open_redis
 from router.settings import Settings
 from router.store.engine import Store
 from router.store.migrate import is_current
@@ -41,6 +39,11 @@ async def check_database(store: Store) -> Finding:
 
 async def check_redis(url: str) -> Finding:
     """Whether Redis answers."""
+    # Its library is loaded where there is a Redis only.
+    from redis.exceptions import RedisError
+
+    from router.redis_client import open_redis
+
     async with open_redis(url) as client:
         try:
             await client.ping()

@@ -11,6 +11,7 @@ from sqlalchemy.engine import URL
 from router.app import specs, utc_now
 from router.cli.group import open_settings, out, outreach
 from router.core.errors import BadInput, NotFound
+from router.core.sealing import KeyRing, key_ring
 from router.loop import run
 from router.records.backup import back_up
 from router.records.restoring import Safe, key_fits, make_safe, refuse_living, restore_file
@@ -88,8 +89,9 @@ def restore(file: Path | None, after: bool, nothing_sent_since: bool, force: boo
     store = Store(settings.database_url)
     key = _key(settings, store)
     kinds = {spec.name: spec.address_kind for spec in specs()}
+    ring = key_ring(settings.sealing_keys(key))
     if file is None:
-        safe = run(_after(store, key, kinds, nothing_sent_since=nothing_sent_since, by=by))
+        safe = run(_after(store, key, kinds, ring, nothing_sent_since=nothing_sent_since, by=by))
     else:
         if not store.is_sqlite:
             raise BadInput(
@@ -104,6 +106,7 @@ def restore(file: Path | None, after: bool, nothing_sent_since: bool, force: boo
                 store.url,
                 key,
                 kinds,
+                ring,
                 force=force,
                 nothing_sent_since=nothing_sent_since,
                 by=by,
@@ -117,11 +120,13 @@ def restore(file: Path | None, after: bool, nothing_sent_since: bool, force: boo
     _tell(safe, nothing_sent_since=nothing_sent_since)
 
 
-async def _after(store: Store, key: bytes, kinds: dict[str, str], *, nothing_sent_since: bool, by: str) -> Safe:
+async def _after(
+    store: Store, key: bytes, kinds: dict[str, str], ring: KeyRing, *, nothing_sent_since: bool, by: str
+) -> Safe:
     try:
         await migrate(store)
         await refuse_living(store)
-        if not await key_fits(store, key, kinds):
+        if not await key_fits(store, key, kinds, ring):
             raise BadInput(
                 "is not the key this ledger was made with: links in messages would be dead and opt-outs not be known",
                 place="OUTREACH_SECRET_KEY",

@@ -11,9 +11,8 @@ from typing import Any
 import click
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from channels import REGISTRY
-from channels.webpush import new_private_key
-from channels.webpush.vapid import encode, load_private_key
+from channels import SPECS
+from channels.webpush.vapid import encode, load_private_key, new_private_key
 from router.app import utc_now
 from router.cli.dns import mail_records, new_dkim_key
 from router.cli.envfile import append_variables, read_variables
@@ -153,7 +152,7 @@ def _public_key(private_key: str) -> str:
 
 def _mail(setting: str, there: Mapping[str, str]) -> str:
     """What is known of the email channel, from the environment or from the file."""
-    known = channel_settings(REGISTRY["email"].spec).get(setting)
+    known = channel_settings(SPECS["email"]).get(setting)
     return known or there.get(variable("email", MAIN, setting), "")
 
 

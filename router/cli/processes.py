@@ -9,12 +9,9 @@ import signal
 from router.app import open_runtime, refuse_split_sqlite
 from router.cli.group import open_settings, out, outreach, with_runtime
 from router.loop import run
-from router.office.invitations import first_link
 from router.policy_changes.keeping import keeping_rules
 from router.runtime import Runtime
-from router.serving import serving
 from router.store.migrate import migrate
-from router.web.system import serve_metrics
 from router.worker import run_worker
 
 
@@ -71,6 +68,10 @@ async def _serve(runtime: Runtime, *, web: bool, worker: bool) -> None:
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(keeping_rules(runtime))
         if web:
+            # The pages are half of the program, and a process that only works has none.
+            from router.office.invitations import first_link
+            from router.serving import serving
+
             url = await stack.enter_async_context(serving(runtime, host=settings.host, port=settings.port))
             out.print(f"Listening on {url}, known to others as {settings.public_url}. Ctrl-C stops.")
             if link := await first_link(runtime, now=runtime.clock()):
@@ -80,6 +81,8 @@ async def _serve(runtime: Runtime, *, web: bool, worker: bool) -> None:
         out.print(f"Channels: {channels}")
         await stack.enter_async_context(runtime.metrics.watching_loop())
         if worker and not web and settings.metrics_port:
+            from router.web.system import serve_metrics
+
             runner = await serve_metrics(runtime, settings.metrics_host, settings.metrics_port)
             stack.push_async_callback(runner.cleanup)
         if worker:

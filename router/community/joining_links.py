@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
-import segno
-
 from router.core.join_links import confirm_token
 from router.runtime import Runtime
 from router.settings import channel_settings
@@ -51,6 +49,8 @@ def our_number(runtime: Runtime, environment: Mapping[str, str] | None = None) -
 
 def qr_svg(address: str) -> bytes:
     """A QR code as a picture that can be printed at any size. A quarter of it may be damaged and it still reads."""
+    import segno  # most processes never draw one
+
     out = io.BytesIO()
     code = segno.make(address, error="q", micro=False)
     code.save(out, kind="svg", border=_QUIET_ZONE, scale=8, light="#ffffff", title=address)

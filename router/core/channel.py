@@ -75,6 +75,9 @@ class ChannelSpec:
     """For so long after a person's last word to us the provider lets us answer freely; 0: it makes no difference."""
     bound: bool = False
     """An address belongs to the account it was learnt by (a bot, a workspace), so that no other can write to it."""
+    sealed_address: bool = False
+    """Who knows an address may write to its owner or read along (a browser's keys), so the ledger keeps it sealed
+    (``docs/promises-sealing.md``)."""
     strangers: bool = False
     """Its addresses are URLs that anybody may have given us, so it gets a wire that reaches public addresses only."""
     answer_within: float = 10.0

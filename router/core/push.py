@@ -20,8 +20,9 @@ P256DH = 65
 """Bytes of an uncompressed point on P-256 (RFC 8291, 3.1); the first of them is 4."""
 AUTH = 16
 """Bytes of the authentication secret (RFC 8291, 3.2)."""
-LONGEST_ENDPOINT = 1_500
-"""Characters. Those of Google and Mozilla have about 200, those of Windows up to 600."""
+LONGEST_ENDPOINT = 1_300
+"""Characters. Those of Google and Mozilla have about 200, those of Windows up to 600. With its keys and sealed this
+makes 1,931, and the ledger has room for 2,000."""
 
 _PRINTABLE = re.compile(r"[!-~]+")
 

@@ -47,6 +47,11 @@ class Place(NamedTuple):
         return f"{self.table} {', '.join(str(part) for part in self.row)}, {self.column}"
 
 
+def is_sealed(text: str) -> bool:
+    """Whether this looks like a sealed text: what was opened never does."""
+    return _SEALED.fullmatch(text) is not None
+
+
 class CannotOpen(Unavailable):
     """A sealed text that this process cannot read: another key sealed it, or it was changed or moved."""
 

@@ -21,6 +21,7 @@ from router.records.ready import Claim, Ready
 from router.store.budgets import lock_budgets, write_budgets
 from router.store.bulk import in_numbers, insert_new_rows, insert_rows, is_sqlite, numbers
 from router.store.people import read_attributes
+from router.store.sealed_addresses import seals_of
 from router.store.tables import address, consent, member, member_tag, suppression
 
 LOCK = 0x6F757473
@@ -128,12 +129,15 @@ async def write_book(connection: AsyncConnection, book: Book) -> None:
 async def _write_new(connection: AsyncConnection, book: Book, people: Sequence[Person]) -> None:
     fresh = [_member_row(person) for person in people if person.fresh]
     await insert_rows(connection, member, MEMBER_COLUMNS, fresh)
+    seals = seals_of(connection)
     addresses = sorted(
-        (known.id, person.id, channel, known.value, hash_, known.consent, known.rank, known.account, book.stamp)
+        (known.id, person.id, channel,
+         seals.keep(channel, hash_, known.value) if channel in seals.channels else known.value,
+         hash_, known.consent, known.rank, known.account, book.stamp)
         for person in people
         for (channel, hash_), known in person.addresses.items()
         if known.fresh
-    )
+    )  # fmt: skip
     await insert_rows(connection, address, ADDRESS_COLUMNS, addresses)
     tags = sorted((tag, person.id) for person in people for tag in dict.fromkeys(person.new_tags))
     await insert_rows(connection, member_tag, TAG_COLUMNS, tags)

@@ -8,10 +8,11 @@ again, and no number is given out twice.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, select, text
 from sqlalchemy.engine import URL
@@ -20,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from router.core.address import address_hash
 from router.core.errors import BadInput, NotAllowed
 from router.core.model import AskKind, CampaignStatus
+from router.core.sealing import CannotOpen, KeyRing, key_ring
 from router.records.backup import beside, copy_whole, put_in_place, refuse_in_place, remove
 from router.records.in_doubt import give_up_in_doubt, hold_in_doubt
 from router.store.bulk import is_sqlite
@@ -27,6 +29,7 @@ from router.store.campaigns import move_campaign, write_audit
 from router.store.engine import Store, now_ms_sql
 from router.store.migrate import migrate, newest_version
 from router.store.notices import notify
+from router.store.sealed_addresses import Seals
 from router.store.tables import address, campaign, to_ms
 
 JUMP = 100_000_000
@@ -64,6 +67,7 @@ async def restore_file(
     url: URL,
     key: bytes,
     kinds: Mapping[str, str],
+    ring: KeyRing | None = None,
     *,
     force: bool = False,
     nothing_sent_since: bool = False,
@@ -72,7 +76,8 @@ async def restore_file(
 ) -> Restored:
     """Bring a SQLite ledger back from the backup `source`; `url` is where it belongs.
 
-    It comes there when it is whole, of the newest version and safe, not before. `key` and `kinds` as for `key_fits`.
+    It comes there when it is whole, of the newest version and safe, not before. `key`, `kinds` and `ring` as for
+    `key_fits`.
     Raises `NotAllowed` where a ledger is there (with `force` it is moved aside) or is in use, `BadInput` where the
     backup cannot be used.
     """
@@ -92,7 +97,7 @@ async def restore_file(
         store = Store(url.set(database=str(half)).render_as_string(hide_password=False))
         try:
             await migrate(store)
-            if not await key_fits(store, key, kinds):
+            if not await key_fits(store, key, kinds, ring):
                 raise BadInput(
                     "the key is not the one this backup was made with: links in messages would be dead and opt-outs not"
                     " be known; put back the .key file, or set OUTREACH_SECRET_KEY, of that time", place=str(source)
@@ -118,15 +123,23 @@ async def refuse_living(store: Store) -> None:
         )
 
 
-async def key_fits(store: Store, key: bytes, kinds: Mapping[str, str]) -> bool:
+async def key_fits(store: Store, key: bytes, kinds: Mapping[str, str], ring: KeyRing | None = None) -> bool:
     """Whether this is the installation's key under which the ledger's addresses are known; True without addresses.
 
-    `kinds` is the kind of address of each channel, by its name.
+    `kinds` is the kind of address of each channel, by its name; `ring` opens those that are sealed, by default with
+    `key` alone. One that it does not open proves nothing.
     """
     some = select(address.c.channel, address.c.value, address.c.hash).where(address.c.value != "").limit(50)
     async with store.read() as connection:
         rows = [row for row in await connection.execute(some) if row.channel in kinds]
-    return not rows or any(address_hash(key, kinds[row.channel], row.value) == row.hash for row in rows)
+    seals = Seals(ring or key_ring((key,)), frozenset(kinds))
+    return not rows or any(_is_known(key, kinds[row.channel], row, seals) for row in rows)
+
+
+def _is_known(key: bytes, kind: str, row: Any, seals: Seals) -> bool:
+    with contextlib.suppress(CannotOpen):
+        return bool(address_hash(key, kind, seals.open(row.channel, row.hash, row.value)) == row.hash)
+    return False
 
 
 async def make_safe(store: Store, *, nothing_sent_since: bool = False, by: str, now: datetime) -> Safe:

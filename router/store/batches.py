@@ -18,6 +18,7 @@ from router.core.model import Address, AddressState, ConsentState, DeliveryStatu
 from router.store.bulk import for_update, in_numbers, insert_rows, is_sqlite, numbers, sql
 from router.store.engine import now_ms_sql
 from router.store.people import read_attributes
+from router.store.sealed_addresses import opener
 from router.store.tables import batch, delivery, from_ms, to_ms
 from router.store.tallies import Moves
 
@@ -60,7 +61,11 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """A queued delivery with what is needed to decide once more and to render it."""
+    """A queued delivery with what is needed to decide once more and to render it.
+
+    Its address is open; where no key here opens it, `core.sealing.is_sealed` says so of its value, and nobody can be
+    written to there.
+    """
 
     id: int
     attempts: int
@@ -254,14 +259,17 @@ async def read_waiting(connection: AsyncConnection, leased: Batch, *, limit: int
         ),
         {"month": leased.month, "first": leased.first_id, "last": leased.last_id, "now": to_ms(now), "limit": limit},
     )
-    return [_waiting(row, leased.channel) for row in rows]
+    opened = opener(connection, leased.channel)
+    if opened is None:
+        return [_waiting(row, leased.channel, row[15]) for row in rows]
+    return [_waiting(row, leased.channel, opened(row[16], row[15])) for row in rows]
 
 
-def _waiting(row: Any, channel: str) -> Waiting:
+def _waiting(row: Any, channel: str, value: str) -> Waiting:
     address = Address(
         id=row[14],
         channel=channel,
-        value=row[15],
+        value=value,
         hash=row[16],
         state=_STATES[row[17]],
         consent=_CONSENTS[row[18]],

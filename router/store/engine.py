@@ -24,6 +24,7 @@ from router.core.errors import BadInput, Unavailable
 from router.store.inline import InlineConnection, open_inline
 from router.store.postgres_url import read_postgres_url
 from router.store.resting import ask_the_rested
+from router.store.sealed_addresses import NO_SEALS, OPTION, Seals
 
 T = TypeVar("T")
 
@@ -83,10 +84,17 @@ class Store:
         self._more_ids = asyncio.Lock()
         self.took: Callable[[str, float], None] | None = None
         """Told of each transaction: ``read`` or ``write``, and its seconds."""
+        self.seals = NO_SEALS
 
     @property
     def is_sqlite(self) -> bool:
         return self.dialect == "sqlite"
+
+    def seal_with(self, seals: Seals) -> None:
+        """From the next transaction on these seal and open addresses."""
+        self.seals = seals
+        for engine in {self._writer, self._reader}:
+            engine.sync_engine.update_execution_options(**{OPTION: seals})
 
     @contextlib.asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:

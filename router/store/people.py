@@ -89,7 +89,7 @@ async def read_plain(
     """The members with numbers in ``first … last`` that `where` lets in, and member → addresses, as plain rows.
 
     Members come in number order with `_PLAIN_COLUMNS`, addresses by rank with the columns of `AddressRow`. Of those on
-    channels that are `telling` their value and their owner's last word are read as well.
+    channels that are `telling` their value (as it is kept) and their owner's last word are read as well.
     """
     query = select(*_PLAIN_COLUMNS).where(member.c.id.between(first, last), where).order_by(member.c.id)
     people = plain_rows(await connection.execute(query))
@@ -144,7 +144,11 @@ async def read_members_by_id(connection: AsyncConnection, ids: Iterable[int]) ->
 
 
 async def read_addresses(connection: AsyncConnection, member_ids: Sequence[int]) -> dict[int, list[Address]]:
-    """Every address of these members in their order of preference, with its suppression."""
+    """Every address of these members in their order of preference, with its suppression.
+
+    Values that are sealed stay so: what decides needs none of them, and who sends reads them anew
+    (`store.batches.read_waiting`).
+    """
     if not member_ids:
         return {}
     found: dict[int, list[Address]] = defaultdict(list)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, Table, Update, func, select, tuple_, update
+from sqlalchemy import Column, ColumnElement, String, Table, Update, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.sealing import NONCE_BYTES, CannotOpen, KeyRing, Place
 from router.store.engine import Store
-from router.store.tables import hook, idempotency
+from router.store.tables import address, hook, idempotency
 
-SEALED: Sequence[Column[Any]] = (hook.c.url, hook.c.secret, idempotency.c.body)
+SEALED: Sequence[Column[Any]] = (hook.c.url, hook.c.secret, idempotency.c.body, address.c.value)
 """What is read back in clear and is nobody else's business. `docs/promises-sealing.md` says what is not sealed."""
+
+_BOUND_TO: Mapping[Column[Any], Sequence[Column[Any]]] = {address.c.value: (address.c.channel, address.c.hash)}
+"""Whose text is bound to something else of its row than the primary key: see `router.store.sealed_addresses`."""
 
 CHUNK = 200
 """Rows in one transaction: a few milliseconds, so that nobody waits for it."""
@@ -60,17 +63,17 @@ async def reseal(store: Store, ring: KeyRing, *, chunk: int = CHUNK) -> AsyncIte
                 return sum([(await connection.execute(change)).rowcount for change in changes])
 
             done += await store.transact(work)
-            after = tuple(rows[-1])[:-1]
+            after = tuple(rows[-1])[: len(_keys(column))]
             yield Resealed(f"{column.table.name}.{column.name}", done, shut)
 
 
 async def _stale(
     store: Store, ring: KeyRing, column: Column[Any], after: tuple[Any, ...] | None, most: int
 ) -> Sequence[Any]:
-    """The next rows whose text is not under the newest key: their primary key, then the text."""
+    """The next rows whose text is not under the newest key: their primary key, what it is bound to, then the text."""
     keys = _keys(column)
     stale = func.substr(column, 1, len(ring.prefix)) != ring.prefix
-    query = select(*keys, column).where(column.is_not(None), stale).order_by(*keys).limit(most)
+    query = select(*keys, *_bound_to(column), column).where(*_wanted(store, column), stale).order_by(*keys).limit(most)
     if after is not None:
         query = query.where(tuple_(*keys) > tuple_(*after))
     async with store.read() as connection:
@@ -79,15 +82,36 @@ async def _stale(
 
 def _again(ring: KeyRing, column: Column[Any], rows: Sequence[Any]) -> tuple[list[Update], list[str]]:
     changes, shut = [], []
-    for *row, kept in rows:
+    keys = _keys(column)
+    for *found, kept in rows:
+        row, bound = found[: len(keys)], found[len(keys) :] or found
         try:
-            new = seal(ring, unseal(ring, kept, column, *row), column, *row)
+            new = seal(ring, unseal(ring, kept, column, *bound), column, *bound)
         except CannotOpen as error:
             shut.append(str(error))
             continue
-        here = [key == value for key, value in zip(_keys(column), row, strict=True)]
+        if not _has_room(column, new):
+            shut.append(f"what is kept at {_place(column, tuple(bound))} is too long to be sealed")
+            continue
+        here = [key == value for key, value in zip(keys, row, strict=True)]
         changes.append(update(_table(column)).where(*here, column == kept).values({column.name: new}))
     return changes, shut
+
+
+def _wanted(store: Store, column: Column[Any]) -> list[ColumnElement[bool]]:
+    """Which rows have a text that is to be sealed."""
+    if column is address.c.value:
+        return [address.c.channel.in_(sorted(store.seals.channels)), column != ""]
+    return [column.is_not(None)]
+
+
+def _has_room(column: Column[Any], new: str) -> bool:
+    return not isinstance(column.type, String) or column.type.length is None or len(new) <= column.type.length
+
+
+def _bound_to(column: Column[Any]) -> Sequence[Column[Any]]:
+    """What stands between primary key and text in a row of `_stale`; nothing where the text is bound to the key."""
+    return _BOUND_TO.get(column, ())
 
 
 def _place(column: Column[Any], row: tuple[int | str, ...]) -> Place:

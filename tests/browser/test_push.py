@@ -18,8 +18,8 @@ from aiohttp.test_utils import TestClient
 from playwright.async_api import BrowserContext, Page, async_playwright, expect
 from sqlalchemy import select, text
 
-from channels.webpush import WebPushChannel, new_private_key
-from channels.webpush.vapid import Vapid
+from channels.webpush.adapter import WebPushChannel
+from channels.webpush.vapid import Vapid, new_private_key
 from router.core import consent
 from router.core.channel import Button, HttpReply, OutboundMessage, Picture
 from router.core.join_links import join_token

@@ -13,7 +13,7 @@ import pytest
 from apprise import NotifyBase
 from apprise.plugins import N_MGR
 
-import channels.apprise
+import channels.apprise.adapter
 from router.core.channel import HttpReply
 from router.core.errors import BadInput, BadWebhook, FailureClass, OutcomeUnknown, Refused
 from router.wire import HttpWire
@@ -68,7 +68,7 @@ async def test_a_slow_service_holds_up_nothing_else(provider: AppriseProvider) -
 
 
 async def test_a_post_is_waited_for_only_so_long(provider: AppriseProvider, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(channels.apprise, "SEND_SECONDS", 0.2)
+    monkeypatch.setattr(channels.apprise.adapter, "SEND_SECONDS", 0.2)
     provider.script(Reply(hang=True))
     patient = {"targets": targets(provider.port).replace("rto=0.4", "rto=2")}
     with pytest.raises(OutcomeUnknown) as caught:

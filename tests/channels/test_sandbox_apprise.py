@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from channels.apprise import AppriseChannel
+from channels.apprise.adapter import AppriseChannel
 from channels.sandbox.apprise import AppriseTarget
 from channels.sandbox.knobs import Knobs
 from channels.sandbox.memory import Memory

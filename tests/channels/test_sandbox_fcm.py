@@ -15,7 +15,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from channels.fcm import FcmChannel
+from channels.fcm.adapter import FcmChannel
 from channels.sandbox.fcm import EMAIL, GRANT, PROJECT, SCOPE, Fcm
 from channels.sandbox.knobs import Knobs
 from channels.sandbox.memory import Memory

@@ -24,7 +24,7 @@ from channels.sandbox.memory import Memory
 from channels.sandbox.slack import BOT_TOKEN, Slack
 from channels.sandbox.slack_people import APP, BOT
 from channels.sandbox.world import World
-from channels.slack import SlackChannel
+from channels.slack.adapter import SlackChannel
 from channels.slack.blocks import message_body
 from router.core.channel import (
     Button,

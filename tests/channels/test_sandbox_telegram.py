@@ -21,7 +21,8 @@ from channels.sandbox.telegram import TOKEN, Telegram
 from channels.sandbox.telegram_people import BOT, BOT_ID
 from channels.sandbox.telegram_updates import WEBHOOK_SECRET
 from channels.sandbox.world import World
-from channels.telegram import SPEC, TelegramChannel
+from channels.telegram.adapter import TelegramChannel
+from channels.telegram.spec import SPEC
 from router.core.channel import (
     Button,
     Event,

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from channels.slack import SlackChannel
+from channels.slack.adapter import SlackChannel
 from channels.slack.blocks import rich
 from channels.slack.events import events_of, plain
 from router.core.channel import Editing, HttpReply, HttpRequest, Inbound, Listening, Received

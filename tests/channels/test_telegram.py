@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from channels.telegram import TelegramChannel
+from channels.telegram.adapter import TelegramChannel
 from channels.telegram.codes import DESCRIPTIONS
 from router.core.channel import Button, Editing, HttpReply, Inbound, Keyword, Listening, Received
 from router.core.errors import BadInput, BadWebhook, FailureClass, Moved, OutcomeUnknown, Refused, SendError

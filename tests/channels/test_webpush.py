@@ -14,10 +14,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from channels.webpush import new_private_key
 from channels.webpush.encryption import encrypt, padded, seal
 from channels.webpush.payload import MOST_BYTES, build_payload, shortened
-from channels.webpush.vapid import REUSE, Vapid, encode, load_private_key
+from channels.webpush.vapid import REUSE, Vapid, encode, load_private_key, new_private_key
 from router.core.channel import HttpReply, Picture
 from router.core.errors import BadAddress, BadInput, FailureClass, Refused
 from router.core.push import parse_subscription, push_host, subscription_value

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from channels import REGISTRY
+from channels import SPECS
 from router.core.ask import Ask
 from router.core.content_check import find_problems
 from router.core.data import data_folder
@@ -22,7 +22,6 @@ from router.settings import load_settings, load_toml
 
 FILE = tomllib.loads((data_folder("config") / "tone.toml").read_text("utf-8"))
 TABLE = ToneTable.from_toml(load_toml("tone", load_settings()))
-SPECS = {name: channel.spec for name, channel in REGISTRY.items()}
 ORGANIZATION = "Tenants Together"
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from channels import REGISTRY
+from channels import SPECS
 from router.core.ask import Ask
 from router.core.content_check import find_problems
 from router.core.delivery import Step, after_receipt
@@ -81,8 +81,7 @@ def test_a_waterfall_that_cannot_be_meant_is_refused(values: dict[str, Any], sen
 
 
 def test_a_step_for_a_channel_that_does_not_exist_is_refused_when_it_is_saved() -> None:
-    specs = {name: channel.spec for name, channel in REGISTRY.items()}
-    [problem] = find_problems(ask(SMS, {"channel": "pigeon"}), specs)
+    [problem] = find_problems(ask(SMS, {"channel": "pigeon"}), SPECS)
     assert str(problem).startswith("waterfall: there is no channel 'pigeon'; known are apprise, email")
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from channels.webpush import WebPushChannel, new_private_key
+from channels.webpush.adapter import WebPushChannel
+from channels.webpush.vapid import new_private_key
 from router.core import consent
 from router.core.channel import Button, OutboundMessage, Picture
 from router.core.errors import FailureClass, Refused

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from channels import REGISTRY
+from channels import SPECS
 from channels.sandbox import Sandbox
 from router.competing import next_route
 from router.core.errors import BadInput, NotAllowed
@@ -34,7 +34,7 @@ from tests.support.movement import FAST, Clock, Movement, free_port
 from tests.support.postgres import execute, url_of
 
 KEY = "a secret for the tests, forty characters long"
-KINDS = {name: kind.spec.address_kind for name, kind in REGISTRY.items()}
+KINDS = {name: spec.address_kind for name, spec in SPECS.items()}
 PACED = {"sms": ChannelRules(rate=150, concurrency=10)}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from channels import REGISTRY
+from channels import SPECS
 from router.core.errors import BadInput
 from router.core.own_addresses import parse_own
 from router.records.members import MemberRecord, UpsertResult, upsert_member
@@ -20,10 +20,9 @@ ACCOUNTS = {"telegram": ["main", "north"], "fcm": ["main"]}
 
 
 def test_these_are_the_channels_whose_people_have_addresses_of_their_own_account() -> None:
-    specs = [channel.spec for channel in REGISTRY.values()]
-    bound = {spec.name for spec in specs if spec.bound and spec.people and not spec.strangers}
+    bound = {spec.name for spec in SPECS.values() if spec.bound and spec.people and not spec.strangers}
     assert set(OWN_CHANNELS) == bound
-    assert all(REGISTRY[name].spec.address_kind == name for name in OWN_CHANNELS)
+    assert all(SPECS[name].address_kind == name for name in OWN_CHANNELS)
 
 
 @pytest.mark.parametrize(

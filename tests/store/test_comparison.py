@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from channels.email import EmailChannel
+from channels.email.adapter import EmailChannel
 from channels.sms import SmsChannel
 from router.actions import follow_link, record_action
 from router.comparison import Comparison, HoldOut, Texts, check_hold_out, compare

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 from sqlalchemy import text
 
-from channels.telegram import TelegramChannel
+from channels.telegram.adapter import TelegramChannel
 from router.actions import record_action
 from router.community.group_chats.membership import note_member
 from router.competing import next_route

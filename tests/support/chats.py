@@ -7,8 +7,8 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
-from channels.slack import SlackChannel
-from channels.telegram import TelegramChannel
+from channels.slack.adapter import SlackChannel
+from channels.telegram.adapter import TelegramChannel
 from router.core.address import address_hash
 from router.core.channel import Channel, GroupChange, GroupEvent, Inbound, Keyword, Received
 from router.core.model import DeliveryRef

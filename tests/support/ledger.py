@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from channels.email import EmailChannel
+from channels.email.adapter import EmailChannel
 from channels.sms import SmsChannel
 from router.competing import next_route
 from router.core.address import address_hash

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from pydantic import SecretStr
 
-from channels import REGISTRY
+from channels import SPECS
 from router.__main__ import outreach
 from router.settings import Settings
 
@@ -51,8 +51,8 @@ def settings() -> str:
 def channels() -> str:
     """Every setting of every channel."""
     rows = []
-    for name, kind in REGISTRY.items():
-        for setting in kind.spec.settings:
+    for name, spec in SPECS.items():
+        for setting in spec.settings:
             notes = [word for word, true in (("required", setting.required), ("secret", setting.secret)) if true]
             meaning = f"{setting.help} ({', '.join(notes)})" if notes else setting.help
             rows.append([f"`OUTREACH_{name}_{setting.name}`".upper(), _code(setting.default), meaning])

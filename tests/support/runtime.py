@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
-from channels import REGISTRY
+from channels import REGISTRY, SPECS
 from router.core.keywords import KeywordTable
 from router.core.launch_policy import GuardPolicy
 from router.core.policy import read_policy
@@ -87,7 +87,7 @@ def build_runtime(store: Store, **overrides: Any) -> Runtime:
         "rules": dict(files["rules"]),
         "settings": settings,
         "store": store,
-        "specs": {name: channel.spec for name, channel in REGISTRY.items()},
+        "specs": SPECS,
         "kinds": REGISTRY,
         "channels": {},
         "limits": LocalLimits(),

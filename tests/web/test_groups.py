@@ -9,7 +9,7 @@ import pytest
 from aiohttp.test_utils import TestClient
 from sqlalchemy import text
 
-from channels.telegram import TelegramChannel
+from channels.telegram.adapter import TelegramChannel
 from router.core.channel import GroupChange, GroupEvent, Received
 from router.receive import Receiver
 from router.runtime import Runtime

@@ -9,7 +9,8 @@ import pytest
 from aiohttp.test_utils import TestClient
 from sqlalchemy import text
 
-from channels.webpush import WebPushChannel, new_private_key
+from channels.webpush.adapter import WebPushChannel
+from channels.webpush.vapid import new_private_key
 from router.core.join_links import read_join_token
 from router.runtime import Runtime
 from router.wire import HttpWire

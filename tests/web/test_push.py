@@ -14,7 +14,8 @@ import pytest
 from aiohttp.test_utils import TestClient
 from sqlalchemy import select, text
 
-from channels.webpush import WebPushChannel, new_private_key
+from channels.webpush.adapter import WebPushChannel
+from channels.webpush.vapid import new_private_key
 from router.core import consent as consents
 from router.core.address import address_hash
 from router.core.catalogue import translator
@@ -96,8 +97,9 @@ async def test_allowing_stores_the_browser_and_what_was_agreed_to(client: TestCl
     assert [(row.member_id, row.account, row.state, row.consent) for row in stored] == [
         (ANA, "main", "active", "granted")
     ]
-    assert parse_subscription(stored[0].value).endpoint == f"{ENDPOINT}0"
-    assert stored[0].hash == address_hash(runtime.key, "webpush", stored[0].value)
+    value = runtime.store.seals.open("webpush", stored[0].hash, stored[0].value)
+    assert parse_subscription(value).endpoint == f"{ENDPOINT}0"
+    assert stored[0].hash == address_hash(runtime.key, "webpush", value)
     [given] = await rows(runtime, consent)
     assert (given.member_id, given.channel, given.address_hash) == (ANA, "webpush", stored[0].hash)
     assert (given.state, given.source) == ("granted", "browser permission")

@@ -24,6 +24,7 @@ from router.tending import tend
 from router.web.auth import create_token
 from router.web.system import serve_metrics
 from tests.support.movement import Movement, everywhere
+from tests.support.redis import own_redis
 
 DOCS = Path(__file__).parents[2] / "docs" / "observability"
 PROMETHEUS = {"instance", "job", "le"}
@@ -44,6 +45,7 @@ async def test_a_blast_in_numbers_and_no_board_or_alarm_names_others(sqlite_url:
     assert value(before, "outreach_sender_rests", sender="main/…0100", **sms) == 1
     assert value(before, "outreach_lease_takeovers_total", **sms) == 0
     assert value(before, "outreach_database_connections", state="most") == 20
+    assert before["outreach_redis_away"] == {(): 0}, "none is set up"
 
     assert value(after, "outreach_routed_total", result="queued") == 59
     assert value(after, "outreach_routed_total", result="suppressed") == 1
@@ -167,6 +169,31 @@ def _exists(place: str, expression: str, found: Scrape) -> None:
         labels |= own
     for listed in re.findall(r"\b(?:by|on)\s*\(([^)]*)\)", expression):
         assert set(re.split(r",\s*", listed)) <= labels, f"{place}: {listed}"
+
+
+async def test_redis_that_does_not_answer_is_told_until_it_does(sqlite_url: str) -> None:
+    rules = yaml.safe_load((DOCS / "alerts.yml").read_text("utf-8"))["groups"][0]["rules"]
+    [alarm] = [rule["expr"] for rule in rules if rule["alert"] == "OutreachRedisAway"]
+    assert alarm == "max by (instance) (outreach_redis_away) == 1"
+    async with own_redis() as server, everywhere(sqlite_url, redis_url=server.url) as movement:
+        moment = 0.0
+        gauges = Gauges(movement.runtime, clock=lambda: moment)
+
+        async def told() -> list[float]:
+            nonlocal moment
+            moment += FRESH
+            families = {family.name: family for family in await gauges.families(now=movement.clock())}
+            return [sample.value for sample in families["outreach_redis_away"].samples]
+
+        assert await told() == [0]
+        server.freeze()  # connections stay, and nobody answers
+        assert await told() == [1]
+        server.thaw()
+        assert await told() == [0]
+        server.kill()
+        assert await told() == [1]
+        server.start()
+        assert await told() == [0]
 
 
 async def test_campaigns_are_told_by_number_only_while_they_go_on(runtime: Runtime) -> None:

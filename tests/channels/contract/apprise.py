@@ -10,7 +10,7 @@ import base64
 import json
 from typing import Any
 
-from channels.apprise import AppriseChannel
+from channels.apprise.adapter import AppriseChannel
 from router.core.channel import Health, HttpRequest
 from router.core.errors import FailureClass, OutcomeUnknown
 from tests.channels.contract.http_provider import HttpProvider, Reply

@@ -12,7 +12,7 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from channels.email import EmailChannel
+from channels.email.adapter import EmailChannel
 from router.core.channel import Health, HttpRequest, OptOut, Receipt
 from router.core.errors import FailureClass, NotSent, OutcomeUnknown, Refused, Throttled
 from router.core.model import DeliveryRef, DeliveryStatus

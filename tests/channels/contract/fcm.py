@@ -14,7 +14,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from channels.fcm import FcmChannel
+from channels.fcm.adapter import FcmChannel
 from router.core.channel import Button, Health, HttpRequest, Picture
 from router.core.errors import FailureClass, NotSent, OutcomeUnknown, Refused, Throttled
 from tests.channels.contract.http_provider import HttpProvider, Reply

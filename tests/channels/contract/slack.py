@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from slack_sdk.signature import SignatureVerifier
 
-from channels.slack import SlackChannel
+from channels.slack.adapter import SlackChannel
 from router.core.channel import Button, GroupChange, GroupEvent, Health, HttpRequest, Inbound, Picture
 from router.core.errors import FailureClass, NotSent, OutcomeUnknown, Refused, Throttled
 from tests.channels.contract.http_provider import HttpProvider, Reply

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from channels.telegram import TelegramChannel
+from channels.telegram.adapter import TelegramChannel
 from router.core.channel import Button, GroupChange, GroupEvent, Health, HttpRequest, Inbound, Keyword, OptOut, Picture
 from router.core.errors import FailureClass, Moved, NotSent, OutcomeUnknown, Refused, Throttled
 from tests.channels.contract.http_provider import HttpProvider, Reply

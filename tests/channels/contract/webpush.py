@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from channels.webpush import WebPushChannel
+from channels.webpush.adapter import WebPushChannel
 from router.core.channel import Button, Health, HttpRequest, Picture
 from router.core.errors import FailureClass, NotSent, Refused, Throttled
 from tests.channels.contract.http_provider import HttpProvider, Reply

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from aiohttp.test_utils import TestClient
 
-from channels.telegram import TelegramChannel
+from channels.telegram.adapter import TelegramChannel
 from router.core.audience import Tagged
 from router.core.roles import Role
 from router.group_list import list_groups

@@ -1,16 +1,4 @@
-"""Posts to group chats on services that we have no channel of our own for, over the apprise library.
-
-https://github.com/caronc/apprise knows over a hundred (Discord, Matrix, Mattermost, ntfy …), each under an address of
-its own kind that holds its secrets: ``discord://ID/TOKEN``. Only groups are written to, never single people, because
-so little comes back:
-
-- The library says yes or no. A no may be a refusal, an unreachable server or an answer that came too late, after the
-  post was taken; so every no is `OutcomeUnknown`, and nothing is ever posted twice.
-- Nobody can answer there, there are no receipts, and our delivery id reaches the service only in links in the text.
-- The library uses blocking ``requests`` in a pool of threads of its own. A thread cannot be stopped: a post that we no
-  longer wait for may still go out. It obeys the environment's proxy variables, and does not use the router's wire.
-- A picture would be downloaded to a file first, so pictures stay links.
-"""
+"""The apprise channel. What the library tells us, and what it does not, stands in the package."""
 
 from __future__ import annotations
 
@@ -22,42 +10,19 @@ from datetime import datetime
 
 from apprise import Apprise, AppriseAsset, NotifyBase, NotifyFormat
 
+from channels.apprise.spec import SPEC
 from router.core.channel import (
-    ChannelSpec,
     Health,
     HttpRequest,
-    Idempotency,
     OutboundMessage,
     Received,
     Sent,
-    Setting,
     Wire,
 )
 from router.core.errors import BadInput, BadWebhook, FailureClass, OutcomeUnknown, Refused
 
 SEND_SECONDS = 8.0
 """Over one whole post (DESIGN.md 6, rule 8). A request in it gives up after 4 s; ``?rto=`` in an address says other."""
-
-SPEC = ChannelSpec(
-    name="apprise",
-    address_kind="apprise",
-    max_length=2000,
-    receipts=False,
-    inbound=False,
-    idempotency=Idempotency.NONE,
-    people=False,
-    groups=True,
-    subject=True,
-    settings=(
-        Setting(
-            name="targets",
-            help="Group chats as NAME=APPRISE-ADDRESS, one a line or separated by semicolons; posts only: "
-            "nobody can answer there, and whether a post arrived is not told",
-            secret=True,
-        ),
-    ),
-)
-"""`max_length` is Discord's, the narrowest of the common ones: https://discord.com/developers/docs/resources/webhook"""
 
 _PLACE = "OUTREACH_APPRISE_TARGETS"
 _SEPARATOR = re.compile(r"[;\n]")
