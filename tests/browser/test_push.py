@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from router.core.model import DeliveryRef
 from router.runtime import Runtime
 from router.store.engine import Store
 from router.store.people import read_members_by_id
+from router.store.sealed_addresses import seals_of
 from router.store.tables import address, suppression
 from tests.browser.google import Google
 from tests.support.runtime import running_runtime
@@ -122,8 +124,9 @@ async def opened(browser: BrowserContext, client: TestClient, runtime: Runtime) 
 
 async def send(runtime: Runtime, number: int = 17, **changes: Any) -> None:
     async with runtime.store.read() as connection:
-        member = (await read_members_by_id(connection, [1]))[1]
-    allow = consent.check(member.addresses[0])
+        kept = (await read_members_by_id(connection, [1]))[1].addresses[0]
+        value = seals_of(connection).open("webpush", kept.hash, kept.value)
+    allow = consent.check(replace(kept, value=value))
     assert isinstance(allow, consent.Allow)
     values = {"subject": "Samstag", "text": "Kommst du? 🎉", "topic": "ask1", "link": LINK} | changes
     message = OutboundMessage(allow=allow, delivery=DeliveryRef(202611, number), now=datetime.now(UTC), **values)
