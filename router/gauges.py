@@ -1,4 +1,5 @@
-"""What Prometheus is told of the ledger: queues, campaigns, senders, leases. Read when asked for, for all in one go.
+"""What Prometheus is told of the ledger: queues, campaigns, senders, leases; and whether Redis answers. Read when asked
+for, for all in one go.
 
 Every process would tell the same, so only the web server does, and at most once in `FRESH` seconds however often it is
 asked. Campaigns are named by number only while they are not over, and only the newest `MOST_CAMPAIGNS` of them.
@@ -17,6 +18,7 @@ from prometheus_client.core import GaugeMetricFamily
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from router.core.errors import Unavailable
 from router.core.model import CampaignStatus, Lane
 from router.core.standing import State
 from router.metrics import sender_label
@@ -57,7 +59,7 @@ class Gauges:
                         await _senders(connection, now=now),
                         *await _leases(connection, self._runtime.settings.lease_ms),
                     ]
-                self._read = [*ledger, self._connections()]
+                self._read = [*ledger, self._connections(), await self._redis()]
                 self._until = self._clock() + FRESH
             return self._read
 
@@ -65,6 +67,15 @@ class Gauges:
         used, idle, most = self._runtime.store.connections()
         found = {("in_use",): used, ("idle",): idle, ("most",): most}
         return _gauge("database_connections", "Connections of this process to the database.", ["state"], found)
+
+    async def _redis(self) -> GaugeMetricFamily:
+        away = 0.0
+        if self._runtime.ask_redis is not None:
+            try:
+                await self._runtime.ask_redis()
+            except Unavailable:
+                away = 1.0
+        return _gauge("redis_away", "1 while Redis is set up and does not answer this process.", [], {(): away})
 
 
 async def _campaigns(connection: AsyncConnection) -> list[GaugeMetricFamily]:

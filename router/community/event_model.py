@@ -26,7 +26,10 @@ Latitude = Annotated[float, Field(ge=-90, le=90, strict=False)]
 Longitude = Annotated[float, Field(ge=-180, le=180, strict=False)]
 Country = Annotated[str, Field(pattern=r"^([A-Za-z]{2})?$")]
 Moment = Annotated[AwareDatetime, Field(strict=False, ge=datetime(2000, 1, 1, tzinfo=UTC))]
-LocalMoment = Annotated[NaiveDatetime, Field(strict=False, ge=datetime(2000, 1, 1))]  # noqa: DTZ001
+LocalMoment = Annotated[
+    NaiveDatetime,
+    Field(strict=False, ge=datetime(2000, 1, 1), json_schema_extra={"format": "date-time-local"}),  # noqa: DTZ001
+]
 Minutes = Annotated[int, Field(ge=15, le=24 * 60)]
 Seats = Annotated[int, Field(ge=1, le=10_000)]
 

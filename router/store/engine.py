@@ -35,8 +35,9 @@ LOCK_WAIT = 10.0
 """Seconds to wait for another process's write lock on SQLite."""
 
 _TRIES = 5
-_RETRIED = ("40P01", "40001", "55P03")
-"""PostgreSQL: deadlock, serialization failure, lock not available."""
+_RETRIED = ("40P01", "40001", "55P03", "23514")
+"""PostgreSQL: deadlock, serialization failure, lock not available; and no CHECK of ours (there is none) but a row whose
+month got its own partition while it waited for the one that takes the rest."""
 
 
 class Store:

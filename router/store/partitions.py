@@ -23,6 +23,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from router.core.errors import Unavailable
 from router.store.bulk import is_sqlite
 from router.store.engine import Store, is_passing
 from router.store.spendings import month_of
@@ -119,7 +120,7 @@ async def ensure_month(store: Store, month: int) -> Made:
             async with store.write() as connection:
                 if await _make(connection, table, month):
                     made.append(table)
-        except DBAPIError as error:
+        except (DBAPIError, Unavailable) as error:
             if not is_passing(error):
                 raise
             log.info("the partition of %s for %d waits for a quieter moment", table, month)
@@ -145,11 +146,17 @@ async def _make(connection: AsyncConnection, table: str, month: int) -> bool:
     if any(piece.covers(month) for piece in (await partitions(connection, [table]))[table]):
         return False  # by another process meanwhile
     rest, name = f"{table}_default", f"{table}_{month}"
+    moves = await connection.scalar(text(f"SELECT EXISTS (SELECT FROM {rest} WHERE month = :month)"), {"month": month})
+    if moves:
+        # Who waited for the rest alone would look for these rows there, where they are no more, and find none.
+        await connection.execute(text(f"LOCK TABLE ONLY {table} IN ACCESS EXCLUSIVE MODE"))
     await connection.execute(text(f"LOCK TABLE {rest} IN ACCESS EXCLUSIVE MODE"))  # as attaching does
     stray = await connection.scalar(
         text(f"SELECT count(*) FROM (SELECT FROM {rest} WHERE month = :month LIMIT {MOVED_AT_MOST + 1}) AS few"),
         {"month": month},
     )
+    if stray and not moves:  # they came meanwhile; whoever calls tries again
+        raise Unavailable("rows came to the partition for the rest")
     if stray and stray > MOVED_AT_MOST:
         return False
     options = OPTIONS.get(table, AUTOVACUUM)

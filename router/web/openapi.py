@@ -137,7 +137,8 @@ def _reply(status: int, reply: type[BaseModel] | str, schemas: Schemas) -> dict[
     if reply == "":
         return {"description": description}
     if isinstance(reply, str):
-        return {"description": description, "content": {reply: {"schema": {"type": "string"}}}}
+        schema = {"type": "object" if reply == "application/json" else "string"}
+        return {"description": description, "content": {reply: {"schema": schema}}}
     return {"description": description, "content": {"application/json": {"schema": schemas[(reply, "serialization")]}}}
 
 

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping
 
 from tests.chaos.budgets import budgets
-from tests.chaos.disk import disk
+from tests.chaos.disk import disk, postgres_disk
 from tests.chaos.fuzz import fuzz
 from tests.chaos.kills import kills
 from tests.chaos.model import model
@@ -27,6 +27,7 @@ FAULTS: Mapping[str, Fault] = {
     "postgres": postgres,
     "redis": memory,
     "disk": disk,
+    "disk-postgres": postgres_disk,
     "clock": clock,
     "providers": providers,
     "stops": stops,

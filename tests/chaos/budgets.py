@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import time
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing import get_context
 from typing import Any
 
 from router.competing import next_route
@@ -17,7 +21,7 @@ from router.launch import cancel_campaign
 from router.settings import load_settings, load_toml
 from router.store.engine import Store
 from tests.chaos.places import Missing
-from tests.chaos.report import Row, Size
+from tests.chaos.report import Row, Size, tell
 from tests.support.attention import assert_nobody_is_over_budget, assert_slots_are_exact
 from tests.support.databases import Databases
 from tests.support.ledger import Ledger
@@ -30,6 +34,23 @@ PATIENCE = 60.0
 """Seconds that one run may take; usual is one."""
 
 
+BLOCK, TOGETHER = 100, 20
+"""Runs of one process, and those of them that share a ledger: an ask walks over the members of all earlier runs, so a
+thousand on one ledger would cost a hundred times what they cost apart."""
+
+
+@dataclass(slots=True)
+class Found:
+    """What came of some runs."""
+
+    runs: int = 0
+    twice: int = 0
+    stuck: int = 0
+    seen: Counter[str] = field(default_factory=Counter)
+    """Status → deliveries."""
+    over: list[str] = field(default_factory=list)
+
+
 async def budgets(size: Size) -> Row:
     """Each run: eight new members, four campaigns of different weight, three workers, a STOP and a cancel.
 
@@ -37,37 +58,65 @@ async def budgets(size: Size) -> Row:
     """
     if admin_url() is None:
         raise Missing("PostgreSQL")
-    began, runs = time.monotonic(), size.of(1_000)
-    twice, stuck, clock = 0, 0, Clock()
-    with Databases() as databases, databases.fresh() as url:
-        ledgers = [Ledger(Store(url), clock=clock, policy=POLICY) for _ in range(WORKERS)]
-        try:
-            for seed in range(size.seed, size.seed + runs):
-                try:
-                    taken = await asyncio.wait_for(interleave(ledgers, random.Random(seed)), PATIENCE)
-                except TimeoutError:
-                    stuck += 1
-                    continue
-                twice += sum(count - 1 for count in taken.values())
-            rows = await ledgers[0].execute("SELECT status, count(*) FROM delivery GROUP BY status")
-            seen = Counter(dict(map(tuple, rows)))
-            over = await broken(ledgers[0])
-        finally:
-            for ledger in ledgers:
-                await ledger.store.aclose()
-    said = ", ".join(f"{count:,} {status}" for status, count in sorted(seen.items()))
-    if stuck:
-        over.append(f"{stuck} runs did not end in {PATIENCE:.0f} s")
-    wrong = "; ".join(over) or "nobody over budget, every slot exact"
+    began, runs, found = time.monotonic(), size.of(1_000), Found()
+    blocks = [range(first, min(first + BLOCK, runs)) for first in range(0, runs, BLOCK)]
+    loop = asyncio.get_running_loop()
+    with ProcessPoolExecutor(max_workers=os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        waiting = [loop.run_in_executor(pool, _block, [size.seed + number for number in block]) for block in blocks]
+        for ended in asyncio.as_completed(waiting):
+            one = await ended
+            found.runs += one.runs
+            found.twice += one.twice
+            found.stuck += one.stuck
+            found.seen += one.seen
+            found.over += one.over
+            seconds = time.monotonic() - began
+            tell(
+                f"{seconds:.0f} s: {found.runs:,} of {runs:,} runs, {found.twice} twice, {found.over or 'nobody over'}"
+            )
+    said = ", ".join(f"{count:,} {status}" for status, count in sorted(found.seen.items()))
+    if found.stuck:
+        found.over.append(f"{found.stuck} runs did not end in {PATIENCE:.0f} s")
+    wrong = "; ".join(found.over) or "nobody over budget, every slot exact"
     return Row(
         fault="budget under concurrency",
-        runs=runs,
-        duplicates=twice,
-        broken=len(over),
-        unknown=seen["unknown"],
+        runs=found.runs,
+        duplicates=found.twice,
+        broken=len(found.over),
+        unknown=found.seen["unknown"],
         seconds=time.monotonic() - began,
         remark=f"{wrong}; {said}",
     )
+
+
+def _block(seeds: list[int]) -> Found:
+    """Runs with these seeds, in a process of their own."""
+    found = Found()
+    with Databases() as databases:
+        for first in range(0, len(seeds), TOGETHER):
+            with databases.fresh() as url:
+                asyncio.run(_on_one_ledger(url, seeds[first : first + TOGETHER], found))
+    return found
+
+
+async def _on_one_ledger(url: str, seeds: list[int], found: Found) -> None:
+    clock = Clock()
+    ledgers = [Ledger(Store(url), clock=clock, policy=POLICY) for _ in range(WORKERS)]
+    try:
+        for seed in seeds:
+            found.runs += 1
+            try:
+                taken = await asyncio.wait_for(interleave(ledgers, random.Random(seed)), PATIENCE)
+            except TimeoutError:
+                found.stuck += 1
+                continue
+            found.twice += sum(count - 1 for count in taken.values())
+        rows = await ledgers[0].execute("SELECT status, count(*) FROM delivery GROUP BY status")
+        found.seen += Counter(dict(map(tuple, rows)))
+        found.over += await broken(ledgers[0])
+    finally:
+        for ledger in ledgers:
+            await ledger.store.aclose()
 
 
 async def interleave(ledgers: list[Ledger], draw: random.Random) -> Counter[str]:

@@ -18,19 +18,24 @@ from pathlib import Path
 
 import aiohttp
 
-from router.store.engine import Store
+from router.app import open_runtime
+from router.settings import Settings
 from router.store.migrate import migrate
 from router.web.auth import Scope, create_token
+from tests.chaos.fuzz_ledger import fill, settings_of
 from tests.chaos.fuzz_parsers import PARSERS
-from tests.chaos.report import Row, Size
+from tests.chaos.report import Row, Size, tell
 from tests.support.movement import free_port
 
 ROOT = Path(__file__).parents[2]
+WHO = ("an admin", "nobody")
 CASES, QUICK_CASES = 2_000, 50
 """Cases for each operation of the document."""
 PARSER_SECONDS, QUICK_PARSER_SECONDS = 120, 6
 """For each parser."""
 PATIENCE = 60.0
+_ONE_AT_A_TIME = asyncio.Lock()
+"""Migrations keep what they are at in the process, for one ledger only."""
 
 
 class NotServed(RuntimeError):
@@ -41,13 +46,14 @@ async def fuzz(size: Size) -> Row:
     """`Row.broken`: failed checks of schemathesis, and inputs on which a parser ended in no way that is its own."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        cases, failures = 0, list[str]()
-        async with _served(folder) as (url, token):
-            for who, header in (("an admin", f"Authorization: Bearer {token}"), ("nobody", "")):
-                found = await _schemathesis(url, header, folder, size)
-                cases += found[0]
-                failures += [f"{who}: {line}" for line in found[1]]
+        folders = {who: Path(name) / who.replace(" ", "-") for who in WHO}
+        for folder in folders.values():
+            folder.mkdir()
+        found = await asyncio.gather(*(_as_somebody(who, folder, size) for who, folder in folders.items()))
+        cases = sum(one[0] for one in found)
+        failures = [line for one in found for line in one[1]]
+        statuses = sum((one[2] for one in found), Counter[str]())
+        tell(f"{cases:,} requests in {time.monotonic() - began:.0f} s, answered {dict(sorted(statuses.items()))}")
         runs, crashes = await _parsers(size)
     for line in (*failures, *crashes):
         sys.stdout.write(line + "\n")
@@ -61,19 +67,42 @@ async def fuzz(size: Size) -> Row:
     )
 
 
+async def _as_somebody(who: str, folder: Path, size: Size) -> tuple[int, list[str], Counter[str]]:
+    """All operations, as an admin or as nobody, on a program and a ledger of their own.
+
+    Requests, failures, and how often which status was answered.
+    """
+    async with _served(folder) as (url, token):
+        header = f"Authorization: Bearer {token}" if who == "an admin" else ""
+        cases, failures = await _schemathesis(url, header, folder, size)
+        tell(f"{who}: {cases:,} requests, {len(failures)} kinds of failure")
+        said = await _numbers(url, token)
+        if not said:
+            log = await asyncio.to_thread((folder / "web.log").read_text, "utf-8")
+            failures.append(f"the program ended: {log[-1_500:]}")
+        counted = re.findall(r'outreach_http_requests_total{room="\w+",status="(\w+)"} ([\d.e+]+)', said)
+        statuses: Counter[str] = Counter()
+        for status, number in counted:
+            statuses[status] += int(float(number))
+    return cases, [f"{who}: {line}" for line in failures], statuses
+
+
 @contextlib.asynccontextmanager
 async def _served(folder: Path) -> AsyncIterator[tuple[str, str]]:
-    """``outreach serve`` over a ledger of its own, and an admin's token."""
+    """``outreach serve`` over a ledger of its own with a small movement in it, and an admin's token."""
     port = free_port()
     url, database = f"http://127.0.0.1:{port}", f"sqlite:///{folder}/fuzz.sqlite3"
-    store = Store(database)
-    await migrate(store)
-    token = await create_token(store, "fuzz", [Scope.ADMIN], datetime.now(UTC))
-    await store.aclose()
+    settings = Settings(database_url=database, secret_key=secrets.token_urlsafe(32), public_url=url)
+    async with _ONE_AT_A_TIME, open_runtime(settings, environment={}) as runtime:
+        await migrate(runtime.store)
+        names = await fill(runtime, now=datetime.now(UTC))
+        token = await create_token(runtime.store, "fuzz", [Scope.ADMIN], datetime.now(UTC))
+    shipped = Path(__file__).with_name("schemathesis.toml").read_text("utf-8")
+    (folder / "schemathesis.toml").write_text(f"{shipped}\n{settings_of(names)}", "utf-8")
     kept = {name: value for name, value in os.environ.items() if not name.startswith("OUTREACH_")}
     environment = kept | {
         "OUTREACH_DATABASE_URL": database,
-        "OUTREACH_SECRET_KEY": secrets.token_urlsafe(32),
+        "OUTREACH_SECRET_KEY": settings.secret_key.get_secret_value(),
         "OUTREACH_PUBLIC_URL": url,
         "OUTREACH_PORT": str(port),
     }
@@ -101,12 +130,23 @@ async def _until_it_answers(url: str) -> None:
     raise NotServed(f"nobody answers at {url}")
 
 
+async def _numbers(url: str, token: str) -> str:
+    """What it has counted; nothing where it does not answer any more."""
+    with contextlib.suppress(aiohttp.ClientError):
+        async with (
+            aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as session,
+            session.get(f"{url}/metrics") as response,
+        ):
+            return await response.text()
+    return ""
+
+
 async def _schemathesis(url: str, header: str, folder: Path, size: Size) -> tuple[int, list[str]]:
     """How many cases there were, and each kind of failure with the operations that it was found at."""
     command = [str(Path(sys.executable).with_name("schemathesis")), "--config-file"]
-    command += [str(Path(__file__).with_name("schemathesis.toml")), "run", f"{url}/openapi.json", "--checks", "all"]
+    command += [str(folder / "schemathesis.toml"), "run", f"{url}/openapi.json", "--checks", "all"]
     command += ["--phases", "fuzzing" if size.quick else "coverage,fuzzing", "--continue-on-failure", "--no-color"]
-    command += ["--max-examples", str(QUICK_CASES if size.quick else CASES), "--seed", str(size.seed), "--workers", "2"]
+    command += ["--max-examples", str(QUICK_CASES if size.quick else CASES), "--seed", str(size.seed), "--workers", "1"]
     command += ["--no-shrink", "--generation-database", "none", "--suppress-health-check", "all"]
     if header:
         command += ["--header", header]
@@ -147,6 +187,7 @@ async def _parsers(size: Size) -> tuple[int, list[str]]:
         said = (await run.stdout.read()).decode("utf-8", "replace")
         counted = re.search(r"stat::number_of_executed_units: (\d+)", said)
         runs += int(counted[1]) if counted else 0
+        tell(f"{name}: {int(counted[1]) if counted else 0:,} inputs")
         if await run.wait() or not counted:
             crashes.append(f"{name}: {json.dumps(said[-1_500:], ensure_ascii=False)}")
     return runs, crashes

@@ -11,6 +11,7 @@ import secrets
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,12 @@ from typing import Any
 import aiohttp
 from twilio.request_validator import RequestValidator
 
+from channels import REGISTRY
 from router.app import open_runtime, utc_now
+from router.core.errors import Unavailable
 from router.settings import Settings
 from tests.chaos.provider import read_book
-from tests.chaos.report import Row
+from tests.chaos.report import Row, tell
 from tests.e2e.many import PATIENCE, ROOT, House, configured
 from tests.support.balancer import Balancer
 from tests.support.movement import Movement, free_port
@@ -31,6 +34,11 @@ RANGES = ("+3363998", "+3346571", "+3353649", "+3335301", "+3326191", "+3319900"
 
 AT_ONCE = 40
 """Webhooks of ours under way at once."""
+
+_TWILIO_WAITS = aiohttp.ClientTimeout(total=15)
+
+TELL_EVERY = 15.0
+"""Seconds between two lines that say how far it is."""
 
 
 def phones(first: int, count: int) -> list[str]:
@@ -111,18 +119,66 @@ class Breakable(House):
             await asyncio.sleep(0.3)
         raise AssertionError("a page is not answered")
 
-    async def hook(self, session: aiohttp.ClientSession, form: dict[str, str], query: str = "") -> float:
-        """Call our webhook as Twilio does, again and again until it is taken; when that was, Unix time."""
+    async def hook(
+        self,
+        session: aiohttp.ClientSession,
+        form: dict[str, str],
+        query: str = "",
+        *,
+        statuses: Counter[int] | None = None,
+    ) -> float:
+        """Call our webhook as Twilio does, again and again until it is taken; when that was, Unix time.
+
+        What it was answered is counted in `statuses`; 0 is no answer in the 15 s that Twilio waits.
+        """
         url = f"{self.balancer.url}/hooks/sms/main{query}"
         form = {"AccountSid": self.environment["OUTREACH_SMS_ACCOUNT_SID"], **form}
+        statuses = Counter() if statuses is None else statuses
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
+            status = 0
             with contextlib.suppress(aiohttp.ClientError, TimeoutError):
-                async with session.post(url, data=form, headers=self.sign(url, form)) as reply:
-                    if reply.status == 200:
-                        return time.time()
+                async with session.post(url, data=form, headers=self.sign(url, form), timeout=_TWILIO_WAITS) as reply:
+                    status = reply.status
+            statuses[status] += 1
+            if status == 200:
+                return time.time()
             await asyncio.sleep(0.3)
         raise AssertionError("a webhook is not taken")
+
+    @contextlib.asynccontextmanager
+    async def moved_to(self, database_url: str) -> AsyncIterator[None]:
+        """From now on this installation's ledger is that one. Nothing of it may be running."""
+        assert all(one.child.returncode is not None for one in self._running), "it runs"
+        self.environment["OUTREACH_DATABASE_URL"] = database_url
+        settings = _settings(self.environment)
+        async with open_runtime(settings, environment=_channels(self.environment)) as runtime:
+            self.movement = Movement(runtime, None, utc_now)  # type: ignore[arg-type]
+            yield
+
+    async def stop_all(self) -> None:
+        """SIGTERM for every process but the providers, until all have ended, and well."""
+        await asyncio.gather(*(one.stop() for one in self._running if one.child.returncode is None))
+
+    async def stands(self) -> str:
+        """How far it is, in a line."""
+        asked = sum(len(ids) for ids in self.people.values())
+        said = f"{await self.accepted():,} messages taken, {asked:,} people asked"
+        try:
+            rows = await self.movement.execute(
+                "SELECT id, status, pause_reason FROM campaign WHERE status NOT IN ('finished', 'running')"
+            )
+        except Unavailable:
+            return f"{said}; the database does not answer"
+        return "; ".join((said, *(f"campaign {row.id} is {row.status}: {row.pause_reason}" for row in rows)))
+
+    async def _finished(self, campaign: int) -> bool:
+        """As for every house; one that something has paused does not finish, however long one waits."""
+        [(status, reason)] = await self.movement.execute(
+            "SELECT status, pause_reason FROM campaign WHERE id = :id", id=campaign
+        )
+        assert status != "paused", f"campaign {campaign} is paused: {reason}"
+        return await super()._finished(campaign)
 
     async def tell_all(self, *, status: str = "delivered") -> None:
         """A receipt for every message that was ever accepted: for many it is the second, and it is late."""
@@ -166,6 +222,24 @@ class Breakable(House):
         )
 
 
+def _settings(environment: Mapping[str, str]) -> Settings:
+    """What a process with these variables would read."""
+    ours: dict[str, Any] = {name: value for name, value in environment.items() if name.startswith("OUTREACH_")}
+    return Settings(**{name.removeprefix("OUTREACH_").lower(): value for name, value in ours.items()})
+
+
+def _channels(environment: Mapping[str, str]) -> dict[str, str]:
+    prefixes = tuple(f"OUTREACH_{name.upper()}_" for name in REGISTRY)
+    return {name: value for name, value in environment.items() if name.startswith(prefixes)}
+
+
+async def _tell(house: Breakable) -> None:
+    began = time.monotonic()
+    while True:
+        await asyncio.sleep(TELL_EVERY)
+        tell(f"{time.monotonic() - began:.0f} s: {await house.stands()}")
+
+
 def _kept() -> dict[str, str]:
     """Our own variables without settings of an installation. Without bytecode each process would compile it anew."""
     left_out = ("OUTREACH_", "PYTHONDONTWRITEBYTECODE")
@@ -186,7 +260,10 @@ def _impatient(config: Path) -> Path:
 async def open_breakable(
     database_url: str, redis: str, folder: Path, *, channels: tuple[str, ...] = ("sms",), **variables: str
 ) -> AsyncIterator[Breakable]:
-    """An installation on that ledger and Redis, with no process yet but its providers."""
+    """An installation on that ledger and Redis, with no process yet but its providers.
+
+    How far it is it says every `TELL_EVERY` seconds.
+    """
     book, port, mail = folder / "accepted.jsonl", free_port(), free_port()
     async with contextlib.AsyncExitStack() as stack:
         balancer = await stack.enter_async_context(Balancer())
@@ -214,15 +291,17 @@ async def open_breakable(
             "OUTREACH_LEASE": "15",
             **variables,
         }
-        settings = Settings(**{name.removeprefix("OUTREACH_").lower(): value for name, value in given.items()})
-        runtime = await stack.enter_async_context(open_runtime(settings, environment=channel))
+        runtime = await stack.enter_async_context(open_runtime(_settings(given), environment=channel))
         movement = Movement(runtime, None, utc_now)  # type: ignore[arg-type]
         environment = _kept() | given | {"COLUMNS": "200"}
         house = Breakable(folder, environment, movement, about["http_url"], balancer)
         house.provider, house.command, house.book, house.people = provider, command, book, {}
+        telling = asyncio.create_task(_tell(house))
         try:
             yield house
         finally:
+            telling.cancel()
+            await asyncio.gather(telling, return_exceptions=True)
             await house.close()
             with contextlib.suppress(ProcessLookupError):
                 house.provider.kill()

@@ -64,6 +64,12 @@ def table(rows: Iterable[Row]) -> Table:
     return shown
 
 
+def tell(line: str) -> None:
+    """Say how far it is."""
+    sys.stdout.write(f"  {line}\n")
+    sys.stdout.flush()
+
+
 def show(rows: Iterable[Row]) -> None:
     """Print the table."""
     Console(file=sys.stdout, width=int(os.environ.get("COLUMNS", "150"))).print(table(rows))

