@@ -57,16 +57,12 @@ class IdeaLine(_View):
 
 async def who_waits(runtime: Runtime, organizer: Organizer) -> Waiting:
     """How many people wait for an answer, of those whom the organizer may see."""
-    waiting = (
-        select(thread.c.claimed_by, thread.c.waiting_since)
-        .join(member, member.c.id == thread.c.member_id)
-        .where(
-            thread.c.waiting > 0,
-            thread.c.waiting_since.is_not(None),
-            member.c.erased_at.is_(None),
-            members_seen(organizer, dialect=runtime.store.dialect),
-        )
+    waiting = select(thread.c.claimed_by, thread.c.waiting_since).where(
+        thread.c.waiting > 0, thread.c.waiting_since.is_not(None)
     )
+    if organizer.audience is not None:  # else no member is looked up: with one who is erased the conversation is, too
+        seen = members_seen(organizer, dialect=runtime.store.dialect)
+        waiting = waiting.join(member, member.c.id == thread.c.member_id).where(seen)
     # Status by status, because each is in the order of an index: no more than these are looked at.
     first = [
         select(

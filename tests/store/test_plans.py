@@ -42,6 +42,7 @@ WHOLE: Mapping[str, str] = {
     r"SELECT count\(\*\) AS count_1 FROM \(SELECT member.id AS id FROM member .* LIMIT .*": "counts a few and stops",
     r"SELECT (d\.)?variant, .*": "two texts are compared message by message, of many every few minutes",
     r"SELECT count\(\*\) FROM \(SELECT FROM \w+_default .*": "counts a few and stops, once a day",
+    r"SELECT EXISTS \(SELECT FROM \w+_default .*": "looks for one, before a month gets its partition",
 }
 """Statements that read a large table to its end, or a month of it, and why they may."""
 
