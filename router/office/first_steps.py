@@ -43,7 +43,7 @@ async def first_steps(runtime: Runtime, who: Organizer) -> FirstSteps:
     some = select(member.c.id).where(member.c.erased_at.is_(None)).limit(TEN).subquery()
     async with runtime.store.read() as connection:
         members = await connection.scalar(select(func.count()).select_from(some))
-    tested = await read_audit(runtime, who=who.name, what=_DEED)
+    tested = await read_audit(runtime, who=who.name, what=_DEED, subject=str(who.id))
     return FirstSteps(
         channels=[name for name, accounts in runtime.channels.items() if accounts and runtime.specs[name].people],
         tested=bool(tested.entries),
