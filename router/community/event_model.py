@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, NaiveDatetime, model_validator
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from sqlalchemy import Row
+
+from router.core.ask import LocalTime
 
 LARGEST_NUMBER = 2**63 - 1
 
@@ -26,10 +28,7 @@ Latitude = Annotated[float, Field(ge=-90, le=90, strict=False)]
 Longitude = Annotated[float, Field(ge=-180, le=180, strict=False)]
 Country = Annotated[str, Field(pattern=r"^([A-Za-z]{2})?$")]
 Moment = Annotated[AwareDatetime, Field(strict=False, ge=datetime(2000, 1, 1, tzinfo=UTC))]
-LocalMoment = Annotated[
-    NaiveDatetime,
-    Field(strict=False, ge=datetime(2000, 1, 1), json_schema_extra={"format": "date-time-local"}),  # noqa: DTZ001
-]
+LocalMoment = Annotated[LocalTime, Field(ge=datetime(2000, 1, 1))]  # noqa: DTZ001
 Minutes = Annotated[int, Field(ge=15, le=24 * 60)]
 Seats = Annotated[int, Field(ge=1, le=10_000)]
 

@@ -83,7 +83,7 @@ class Goal(BaseModel):
         return self
 
 
-LocalMoment = Annotated[NaiveDatetime, Field(strict=False, json_schema_extra={"format": "date-time-local"})]
+LocalTime = Annotated[NaiveDatetime, Field(strict=False, json_schema_extra={"format": "date-time-local"})]
 """A day and a time by the clock of a place; ``date-time`` in a schema would have an offset from UTC (RFC 3339)."""
 
 
@@ -94,7 +94,7 @@ class Gathering(BaseModel):
 
     title: Annotated[str, Field(min_length=1, max_length=200)]
     """What each is called where its host gives it no name of its own."""
-    starts_at_local: LocalMoment
+    starts_at_local: LocalTime
     """By the clock of the place where each is."""
     minutes: Annotated[int, Field(ge=15, le=24 * 60)] = 120
     seats: Annotated[int, Field(ge=1, le=10_000)] = 8
@@ -201,7 +201,7 @@ class Ask(BaseModel):
     """After this moment it is of no use any more and is not sent."""
     starts_at: Annotated[AwareDatetime | None, Field(strict=False)] = None
     """When it may leave at the earliest; at once where it is left out."""
-    starts_at_local: LocalMoment | None = None
+    starts_at_local: LocalTime | None = None
     """The same by each member's own clock (``2026-12-01T18:00``). Not together with `starts_at`."""
 
     @model_validator(mode="after")

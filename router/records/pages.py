@@ -131,9 +131,8 @@ async def _write_new(connection: AsyncConnection, book: Book, people: Sequence[P
     await insert_rows(connection, member, MEMBER_COLUMNS, fresh)
     seals = seals_of(connection)
     addresses = sorted(
-        (known.id, person.id, channel,
-         seals.keep(channel, hash_, known.value) if channel in seals.channels else known.value,
-         hash_, known.consent, known.rank, known.account, book.stamp)
+        (known.id, person.id, channel, seals.keep(channel, hash_, known.value), hash_, known.consent, known.rank,
+         known.account, book.stamp)
         for person in people
         for (channel, hash_), known in person.addresses.items()
         if known.fresh
