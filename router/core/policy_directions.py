@@ -44,7 +44,8 @@ class Direction:
 
     looser: Way
     says: str
-    """With the holes {new}, {old} and {name}."""
+    """With the holes {new}, {old} and {name}. A translation has the unit in it and bare numbers in its holes, so that
+    each unit has sentences of its own."""
     unit: str = ""
     """`core.policy_words.UNITS`; "" for a plain number."""
     absent: Absent = Absent.LIMITLESS
@@ -129,7 +130,7 @@ DIRECTIONS: Mapping[str, Direction] = {
         _H, "an address that does not answer is given up after {new} instead of {old}", "failures"
     ),
     "policy.retry.dead_after_days": Direction(
-        _H, "an address that does not answer is given up after {new} instead of {old}", "days"
+        _H, "an address that has not answered for {new} is given up, instead of {old}", "days"
     ),
     "policy.guard.content_refusals": Direction(
         _H, "an ask stops itself when {new} of its messages are refused for their words, instead of {old}", "share"

@@ -28,11 +28,21 @@ def sentence_of(key: str, old: Values, new: Values) -> str:
     direction = direction_of(key)
     if direction is None:
         raise ValueError(f"{key} has no direction")
+    before, after = limits_of(key, old, new)
+    say, name = UNITS[direction.unit], _name(direction.unit, name_in(key))
+    return direction.says.format_map({"new": say(after), "old": say(before), "name": name})
+
+
+def limits_of(key: str, old: Values, new: Values) -> tuple[Any, Any]:
+    """The values that hold at `key` before and after; None where nothing limits it.
+
+    Of the hours of asks for money only those areas that change.
+    """
     before, after = resolved(key, old), resolved(key, new)
-    if direction.looser is Way.MONEY and before and after:
-        before, after = _without_common_areas(before, after), _without_common_areas(after, before)
-    say, name = UNITS[direction.unit], name_in(key)
-    return direction.says.format_map({"new": say(after), "old": say(before), "name": CHANNELS.get(name, name)})
+    direction = direction_of(key)
+    if direction and direction.looser is Way.MONEY and before and after:
+        return _without_common_areas(before, after), _without_common_areas(after, before)
+    return before, after
 
 
 def short(value: Any) -> str:
@@ -86,6 +96,12 @@ def _fold(value: Any) -> str:
 
 def _money(value: Any) -> str:
     return "any sum of" if value is None else f"{value:,.2f}"
+
+
+def _name(unit: str, name: str) -> str:
+    if unit == "place":
+        return "any other country" if name == "default" else name
+    return CHANNELS.get(name, name)
 
 
 def _names(value: Any) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Row, and_, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.policy_directions import path_of, row_of
 from router.core.policy_values import Values
-from router.core.policy_words import sentence_of
+from router.core.policy_words import limits_of, sentence_of
 from router.policy_changes.book import loaded, read_standing
 from router.policy_changes.voices import FIELDS, Stance, stances_of
 from router.runtime import Runtime
@@ -43,6 +43,9 @@ class Change(BaseModel):
     old: Any
     new: Any
     """As in the file; None where there is no such rule."""
+    before: Any = Field(exclude=True)
+    after: Any = Field(exclude=True)
+    """What holds: the default's where there is no such rule, None where nothing limits it. For other languages."""
     announced_at: datetime
     effective_at: datetime
     seconds: int = 0
@@ -106,21 +109,21 @@ async def _read(connection: AsyncConnection, now: datetime) -> list[Change]:
 def _change(row: Row[Any], in_force: Values, counts: dict[str, int]) -> Change:
     old, new = loaded(row.old), loaded(row.new)
     rest = {key: value for key, value in in_force.items() if key != row.key}
-    sentence = sentence_of(
-        row.key,
-        rest if old is None else {**rest, row.key: old},
-        rest if new is None else {**rest, row.key: new},
-    )
+    were = rest if old is None else {**rest, row.key: old}
+    become = rest if new is None else {**rest, row.key: new}
+    before, after = limits_of(row.key, were, become)
     file, *path = path_of(row.key)
     return Change(
         id=row.id,
         status=row.status,
-        sentence=sentence,
+        sentence=sentence_of(row.key, were, become),
         file=f"{file}.toml",
         key=".".join(path),
         rule=row.key,
         old=old,
         new=new,
+        before=before,
+        after=after,
         announced_at=row.announced_at,
         effective_at=row.effective_at,
         **counts,

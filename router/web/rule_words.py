@@ -1,4 +1,4 @@
-"""Changes of the rules in the reader's language: those that members meet most; the others are said in English."""
+"""Changes of the rules in the reader's language."""
 
 from __future__ import annotations
 
@@ -6,36 +6,12 @@ from typing import Any, NamedTuple
 
 from babel.dates import get_day_names
 
-from router.core.catalogue import Translator, gettext_noop
-from router.core.policy_directions import Direction, direction_of, name_in
+from router.core.catalogue import Translator
+from router.core.policy_directions import Direction, Way, direction_of, name_in
 from router.core.policy_words import runs_of
 from router.core.quiet_hours_file import week_of
 from router.policy_changes.sights import Change
 from router.web.page_words import channel_name
-
-SPOKEN = frozenset(
-    {
-        gettext_noop("a member may be asked {new} a day instead of {old}"),
-        gettext_noop("a member may be asked {new} in 7 days instead of {old}"),
-        gettext_noop("a member may be asked {new} in 30 days instead of {old}"),
-        gettext_noop("a member may be asked again after {new} instead of {old}"),
-        gettext_noop("a member may be asked {new} a day by {name} instead of {old}"),
-        gettext_noop("a member may be asked {new} in 7 days by {name} instead of {old}"),
-        gettext_noop("a member may be asked {new} in 30 days by {name} instead of {old}"),
-        gettext_noop("a member may be asked again by {name} after {new} instead of {old}"),
-        gettext_noop("a new member may be asked {new} a day instead of {old}"),
-        gettext_noop("a new member may be asked {new} in 7 days instead of {old}"),
-        gettext_noop("a new member may be asked {new} in 30 days instead of {old}"),
-        gettext_noop("we go on asking somebody who never answers for {new} instead of {old}"),
-        gettext_noop("a member who wants less may be asked {new} in 7 days instead of {old}"),
-        gettext_noop("one organizer alone may ask {new} instead of {old}"),
-        gettext_noop("messages by {name} may arrive {new} instead of {old}"),
-        gettext_noop("a STOP by {name} silences {new} instead of {old}"),
-        gettext_noop("an ask stops itself when {new} of those it reaches by {name} want no more, instead of {old}"),
-        gettext_noop("changes like these are announced {new} ahead instead of {old}"),
-    }
-)
-"""What `core.policy_directions` says in these cases. A translation has the unit in it and bare numbers in its holes."""
 
 
 class Said(NamedTuple):
@@ -46,31 +22,54 @@ class Said(NamedTuple):
 
 
 def say_change(speak: Translator, change: Change) -> Said:
-    """What a change means to a member, with a capital and a full stop."""
+    """What a change means to a member, with a capital and a full stop; in English where nobody has translated it."""
     direction = direction_of(change.rule)
     words, language = change.sentence, "en"
-    is_spoken = direction is not None and direction.says in SPOKEN and speak.knows(direction.says)
-    if direction and is_spoken and speak.language != "en" and None not in (change.old, change.new):
+    if direction and speak.language != "en" and speak.knows(direction.says):
         words, language = _in_own(speak, change, direction), speak.language
     return Said(f"{words[:1].upper()}{words[1:]}.", language)
 
 
 def _in_own(speak: Translator, change: Change, direction: Direction) -> str:
     return speak.gettext(direction.says).format(
-        new=_value(speak, direction.unit, change.new),
-        old=_value(speak, direction.unit, change.old),
-        name=_name(speak, name_in(change.rule)),
+        new=_limit(speak, direction, change.after),
+        old=_limit(speak, direction, change.before),
+        name=_name(speak, direction.unit, name_in(change.rule)),
     )
+
+
+def _limit(speak: Translator, direction: Direction, value: Any) -> str:
+    """A value, or what holds where there is none."""
+    if value is not None:
+        return _value(speak, direction.unit, value)
+    match direction.unit:
+        case "week":
+            return speak.gettext("at any hour")
+        case "money week":
+            return speak.gettext("at all hours of other asks")
+        case "place":
+            return speak.gettext("in the hours that its clocks share")
+        case "share":
+            return _value(speak, "share", 1)
+        case _:
+            return _value(speak, "", 0) if direction.looser is Way.LOWER else "∞"
 
 
 def _value(speak: Translator, unit: str, value: Any) -> str:
     match unit:
         case "share":
             return f"{speak.number(value * 100)}%"  # half a percent is not none
+        case "shares":
+            return speak.listed(_value(speak, "share", one) for one in value)
         case "channels":
-            return speak.listed(_name(speak, one) for one in value)
+            return speak.listed(_channel(speak, one) for one in value)
         case "week":
             return _week(speak, value)
+        case "money week":
+            areas = [f"{area} {_week(speak, days)}" for area, days in sorted(value.get("areas", {}).items())]
+            return "; ".join([f"{_week(speak, value)} ({_value(speak, 'channels', value['channels'])})", *areas])
+        case "place":
+            return f"{value['window']} ({value['zone']})"
         case _:
             return speak.number(value)
 
@@ -85,9 +84,21 @@ def _week(speak: Translator, days: Any) -> str:
     return speak.listed(said)
 
 
-def _name(speak: Translator, channel: str) -> str:
-    if channel == "default":
-        return speak.gettext("any other channel")
-    if channel == "push":
-        return speak.gettext("notification")
-    return channel_name(speak, channel)
+def _name(speak: Translator, unit: str, name: str) -> str:
+    if unit == "money":
+        return name
+    if unit == "place":
+        return speak.gettext("any other country") if name == "default" else name
+    return _channel(speak, name)
+
+
+def _channel(speak: Translator, name: str) -> str:
+    match name:
+        case "default":
+            return speak.gettext("any other channel")
+        case "push":
+            return speak.gettext("notification")
+        case "call":
+            return speak.gettext("telephone")
+        case _:
+            return channel_name(speak, name)

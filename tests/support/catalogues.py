@@ -21,6 +21,7 @@ from router.core.attention import Refusal
 from router.core.catalogue import DOMAIN
 from router.core.model import Reason
 from router.core.phrases import LANGUAGES
+from router.core.policy_directions import DIRECTIONS
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = ROOT / "templates" / "member"
@@ -45,6 +46,8 @@ def sentences() -> Iterator[Message]:
             yield from _found(path, "python", KEYWORDS, {})
     for reason in (*Reason, *Refusal):
         yield "router/core/model.py", reason.sentence
+    for direction in DIRECTIONS.values():
+        yield "router/core/policy_directions.py", direction.says
     policy = ROOT / "config" / "policy.toml"
     for rule in tomllib.loads(policy.read_text("utf-8"))["proposals"]["rules"].values():
         yield policy.relative_to(ROOT).as_posix(), rule["sentence"]

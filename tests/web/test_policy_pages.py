@@ -11,18 +11,13 @@ import pytest
 from aiohttp.test_utils import TestClient
 from sqlalchemy import text
 
-from router.core.catalogue import translator
-from router.core.phrases import LANGUAGES, holes
-from router.core.policy_directions import DIRECTIONS
 from router.core.roles import Role
 from router.door import door_link
 from router.erasing import erase_member
 from router.policy_changes.keeping import Keeper, OwnRules
-from router.policy_changes.sights import Change
 from router.runtime import Runtime
 from router.settings import Settings
 from router.store.tables import to_ms
-from router.web.rule_words import SPOKEN, say_change
 from tests.support.office import come_in
 from tests.support.runtime import Clock
 from tests.support.settling import policy_with
@@ -101,28 +96,6 @@ async def test_everybody_reads_what_will_change_and_from_when(house: House) -> N
     )  # fmt: skip
     assert change["sentence"] == SENTENCE
     assert change["effective_at"] == "2026-11-27T18:00:00Z"
-
-
-def test_what_is_said_in_other_languages_is_what_the_table_of_directions_says() -> None:
-    assert {one.says for one in DIRECTIONS.values()} >= SPOKEN
-    for language in LANGUAGES:
-        speak = translator(language)
-        for says in SPOKEN:
-            assert speak.knows(says), (language, says)
-            assert holes(speak.gettext(says)) == holes(says), (language, says)
-        share = change("policy.guard.limits.opt_outs.email", 0.005, 0.0125)
-        assert re.search("0[.,]5.*1[.,]25|1[.,]25.*0[.,]5", say_change(speak, share).words), language
-    rare = change("policy.inbox.reply_share", 0.14, 0.1)
-    assert say_change(translator("ar"), rare) == ("In English.", "en")
-
-
-def change(rule: str, old: Any, new: Any) -> Change:
-    """One as the pages get it; its English sentence stands in for that of the table."""
-    sentence = "from 0.5 % to 1.25 %" if "opt_outs" in rule else "in English"
-    return Change(
-        id=1, status="announced", sentence=sentence, file="policy.toml", key="", rule=rule, old=old, new=new,
-        announced_at=NOW, effective_at=NOW,
-    )  # fmt: skip
 
 
 async def test_other_pages_may_frame_the_short_one_which_takes_nothing_in(house: House) -> None:
