@@ -34,6 +34,10 @@ IDS_PER_BLOCK = 10_000
 LOCK_WAIT = 10.0
 """Seconds to wait for another process's write lock on SQLite."""
 
+WRITER_CACHE, READER_CACHE = 8 * 1024, 4 * 1024
+"""KiB of pages that a connection to SQLite keeps, of which one writes, and as many read as work at a time. Memory must not
+grow with the audience."""
+
 _TRIES = 5
 _RETRIED = ("40P01", "40001", "55P03", "23514")
 """PostgreSQL: deadlock, serialization failure, lock not available; and no CHECK of ours (there is none) but a row whose
@@ -64,10 +68,11 @@ class Store:
         self._reader: AsyncEngine
         if self.dialect == "sqlite":
             url_async = self.url.set(drivername="sqlite+aiosqlite")
-            self._writer = _sqlite_engine(url_async, StaticPool, wait_ms=0)
+            self._writer = _sqlite_engine(url_async, StaticPool, wait_ms=0, cache=WRITER_CACHE)
             self._reader = _sqlite_engine(
-                url_async, AsyncAdaptedQueuePool, wait_ms=5_000, pool_size=pool_size, max_overflow=pool_size
-            )
+                url_async, AsyncAdaptedQueuePool, wait_ms=5_000, cache=READER_CACHE,
+                pool_size=pool_size, max_overflow=pool_size,
+            )  # fmt: skip
         else:
             url_async, arguments = read_postgres_url(self.url)
             self._writer = self._reader = create_async_engine(
@@ -184,14 +189,15 @@ _PRAGMAS = (
     "journal_mode = WAL",
     "synchronous = FULL",  # an intent must survive a power cut (DESIGN.md 6, rule 20)
     "foreign_keys = ON",
-    "cache_size = -16384",  # 16 MiB a connection: memory must not grow with the audience
     "temp_store = MEMORY",
 )
 
 
-def _sqlite_engine(url: URL, pool: type[Any], *, wait_ms: int, **options: Any) -> AsyncEngine:
+def _sqlite_engine(url: URL, pool: type[Any], *, wait_ms: int, cache: int, **options: Any) -> AsyncEngine:
+    pragmas = (*_PRAGMAS, f"busy_timeout = {wait_ms}", f"cache_size = -{cache}")
+
     async def connect(path: str, *_: Any, **arguments: Any) -> InlineConnection:
-        return await open_inline(path, (*_PRAGMAS, f"busy_timeout = {wait_ms}"), uri=bool(arguments.get("uri")))
+        return await open_inline(path, pragmas, uri=bool(arguments.get("uri")))
 
     arguments = {"async_creator_fn": connect}
     return create_async_engine(
