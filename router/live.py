@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import func, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.ask import Spend
@@ -17,7 +18,7 @@ from router.runtime import Runtime
 from router.stages import tell_stages
 from router.store.running import read_known_ask
 from router.store.spendings import month_of, read_spending, read_spent
-from router.store.tables import campaign, reaction, route_range
+from router.store.tables import batch, campaign, reaction, route_range
 from router.store.tallies import read_tally
 
 OVER = (CampaignStatus.FINISHED, CampaignStatus.CANCELLED, CampaignStatus.REPORTED)
@@ -84,6 +85,8 @@ class Live(BaseModel):
     ranges: int
     """… of how many."""
     channels: dict[str, ChannelLive]
+    next_at: datetime | None
+    """Where all that waits waits for its hour: when the first of it may leave."""
     held: int
     """People who are left in peace; the results say why."""
     failures: dict[Reason, int]
@@ -134,6 +137,9 @@ async def read_live(runtime: Runtime, campaign_id: int) -> Live:
         ).one()
         spent = await read_spending(connection, campaign_id)
         of_month = await _of_month(connection, runtime)
+        waits = sum(one.get("waiting", 0) for one in figures.values())
+        leaving = sum(one.get("leaving", 0) for one in figures.values())
+        next_at = await _next_at(connection, runtime, row) if waits and not leaving else None
     limits = runtime.policy.guard.limits
     return Live(
         id=campaign_id,
@@ -153,12 +159,21 @@ async def read_live(runtime: Runtime, campaign_id: int) -> Live:
             )
             for channel in sorted(figures.keys() | {channel for channel, _ in reactions})
         },
+        next_at=next_at,
         held=held,
         failures=dict(sorted(failures.items(), key=lambda item: -item[1])),
         spent=spent,
         spend_limit=ask.spend_limit,
         of_month=of_month,
     )
+
+
+async def _next_at(connection: AsyncConnection, runtime: Runtime, row: Row[Any]) -> datetime | None:
+    if row.status != CampaignStatus.RUNNING:
+        return None
+    query = select(func.min(batch.c.not_before)).where(batch.c.campaign_id == row.id, batch.c.open)
+    earliest: datetime | None = await connection.scalar(query)
+    return earliest if earliest is not None and earliest > runtime.clock() else None
 
 
 async def _of_month(connection: AsyncConnection, runtime: Runtime) -> list[MonthSpent]:

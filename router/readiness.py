@@ -27,9 +27,11 @@ class Silence(NamedTuple):
 
 
 async def tell_approval(runtime: Runtime, campaign_id: int, *, recipients: int, by: str) -> str:
-    """Whose approval it takes where it goes to so many, and whether `by` can give it."""
+    """Whose approval it takes where it goes to so many, and whether `by` can give it; "" once it has what it takes."""
     async with runtime.store.read() as connection:
         asked = await read_approval(runtime, connection, campaign_id, recipients=recipients)
+    if asked.approved_by is not None and asked.of(asked.approved_by) is Verdict.ENOUGH:
+        return ""
     if not asked.is_needed:
         return (
             f"It goes to {recipients:,} people. Up to {asked.above:,}, whoever may launch can approve it, its author"

@@ -29,8 +29,8 @@ from router.store.people import who_said_yes
 from router.store.profiles import read_whole_person
 from router.store.tables import member
 
-INSIDE, OUTSIDE = 3, 2
-"""So many examples of whom it reaches, and of whom it does not."""
+EXAMPLES, OUTSIDE = 5, 2
+"""So many examples, and so many of them of whom it does not reach; more or fewer where there are not enough."""
 _WINDOW, _MOST_WINDOWS = 5_000, 20
 """Examples are looked for among so many members at a time, and in no more windows than this."""
 _MOST_TAGS = 200
@@ -100,9 +100,11 @@ async def _members(
         if await connection.scalar(select(member.c.id).where(member.c.id == asked, living)) is None:
             raise NotFound(f"there is no member {asked}")
         mine.append(asked)
-    inside = compile_audience(service_scope(ask), dialect=runtime.store.dialect)
-    for where, many in ((inside, INSIDE), (not_(inside), OUTSIDE)):
-        mine += await _some(connection, and_(living, where), many)
+    audience = compile_audience(service_scope(ask), dialect=runtime.store.dialect)
+    inside = await _some(connection, and_(living, audience), EXAMPLES)
+    outside = await _some(connection, and_(living, not_(audience)), EXAMPLES)
+    shown_outside = max(OUTSIDE, EXAMPLES - len(inside))
+    mine += [*inside[: EXAMPLES - min(shown_outside, len(outside))], *outside[:shown_outside]]
     return list(dict.fromkeys(mine))
 
 

@@ -101,7 +101,7 @@ def _wording(runtime: Runtime, ask: Ask, renderer: Renderer, spec: ChannelSpec, 
             person, spec.name, spec, link=link, unsubscribe_url=f"{base}/u/…", variant=variant, forward=link
         )
     except BadInput as error:
-        return Wording(**about, second=bool(variant), wrong=str(error))
+        return Wording(**about, second=bool(variant), wrong=error.sentence)
     found = ask.words(locale, spec.name, variant)
     buttons = [button.label for button in found[1].buttons] if found is not None else []
     rules, weight = runtime.rules_of(spec.name), count_segments(shown.text)

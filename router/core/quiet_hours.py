@@ -82,6 +82,10 @@ class QuietHours:
         self._memo[key] = ((min(at, found.opens_at), found), *known[: _MEMO_EACH - 1])
         return found
 
+    def week(self, channel: str) -> Week:
+        """The hours of a channel by the member's clock, asks for money apart."""
+        return self._channels.get(channel) or self._channels[DEFAULT]
+
     def local_to_utc(self, local: datetime, zone: str, country: str) -> datetime:
         """The moment at which a member's own clock shows `local` (naive).
 
@@ -96,7 +100,7 @@ class QuietHours:
 
     def _week(self, channel: str, country: str, purpose: str, area: str) -> Week:
         """The channel's week, narrowed by the rules for fundraising where they apply."""
-        week = self._channels.get(channel) or self._channels[DEFAULT]
+        week = self.week(channel)
         rules = self._fundraising
         if rules is None or purpose not in rules.purposes or channel not in rules.channels:
             return week

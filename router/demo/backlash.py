@@ -68,7 +68,7 @@ async def run_backlash(out: Console, *, members: int, seed: int, once: bool) -> 
                 out.rule("4. What came of it")
                 await _tell(runtime, view, out)
                 if not once:
-                    await stay(out, sandbox, url)
+                    await stay(out, runtime, sandbox, url)
 
 
 async def _until_over(runtime: Runtime, sandbox: Sandbox, clock: Clock, campaign: int, out: Console) -> CampaignView:

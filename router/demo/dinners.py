@@ -92,7 +92,7 @@ async def run_dinners(out: Console, *, members: int, seed: int, once: bool) -> N
                 await _report(runtime, sandbox, invited, clock, out)
                 await _tell(runtime, out)
                 if not once:
-                    await stay(out, sandbox, url)
+                    await stay(out, runtime, sandbox, url)
 
 
 async def _import_places(runtime: Runtime, path: Path) -> int:

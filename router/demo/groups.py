@@ -94,7 +94,7 @@ async def run_groups(out: Console, *, members: int, seed: int, once: bool) -> No
                 out.rule("7. What came of it")
                 _tell(scene, saved)
                 if not once:
-                    await stay(out, sandbox, url)
+                    await stay(out, runtime, sandbox, url)
 
 
 async def _come_together(scene: Scene) -> None:

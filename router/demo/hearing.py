@@ -115,7 +115,7 @@ async def run_hearing(out: Console, *, members: int, seed: int, once: bool) -> N
                     await watch(runtime, sandbox, campaign, out)
                 await show_result(runtime, sandbox, campaign, out)
                 if not once:
-                    await stay(out, sandbox, url)
+                    await stay(out, runtime, sandbox, url)
 
 
 async def _earlier_asks(runtime: Runtime, clock: Clock, out: Console) -> None:

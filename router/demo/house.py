@@ -100,7 +100,7 @@ def _at_once(policy: Policy) -> Policy:
     """The policy without stages and limits, for a scenario that is about something else."""
     guard = policy.guard
     changes = {
-        "limits": guard.limits.model_copy(update={"opt_outs": {"default": 1.0}}),
+        "limits": guard.limits.model_copy(update={"opt_outs": {"default": 0.05}}),
         "canary": guard.canary.model_copy(update={"above": 10**9}),
         "ramp": guard.ramp.model_copy(update={"above": 10**9}),
     }

@@ -145,7 +145,7 @@ async def run_vote_tonight(out: Console, *, members: int, seed: int, once: bool)
                 out.rule("4. What came of it")
                 await _tell(runtime, sandbox, campaign, deadline, out)
                 if not once:
-                    await stay(out, sandbox, url)
+                    await stay(out, runtime, sandbox, url)
 
 
 async def _agree_to_alerts(runtime: Runtime) -> int:

@@ -12,8 +12,11 @@ from sqlalchemy import text
 
 from channels.sandbox import Sandbox
 from router.core.ask import Ask
+from router.core.roles import Role
+from router.door import door_link
 from router.drafting import save_campaign
 from router.launch import approve_campaign, launch_campaign
+from router.office.invitations import first_link, invite, link_of
 from router.runtime import Runtime
 from router.screens import campaign_table, held_table
 from router.views import CampaignView, view_campaign
@@ -96,9 +99,38 @@ async def _answers(runtime: Runtime, view: CampaignView) -> Table:
     return table
 
 
-async def stay(out: Console, sandbox: Sandbox, url: str) -> None:
+async def stay(out: Console, runtime: Runtime, sandbox: Sandbox, url: str) -> None:
+    """Say where everything is to be seen, and stay until Ctrl-C."""
     out.rule("Look around")
-    out.print(f"Simulated phones and mailboxes: {sandbox.http_url}/   (reply STOP or YES as one of them)")
-    out.print(f"The router's API: {url}/openapi.json")
+    for what, where in (await places_of(runtime, sandbox, url)).items():
+        out.print(f"{what}:", soft_wrap=True)
+        out.print(f"    {where}", highlight=False, soft_wrap=True)
     out.print("Ctrl-C ends the demo and throws its ledger away.")
     await asyncio.Event().wait()
+
+
+async def places_of(runtime: Runtime, sandbox: Sandbox, url: str) -> dict[str, str]:
+    """What there is to be seen → its address; some addresses let somebody in once."""
+    now = runtime.clock()
+    name, door = await _a_door(runtime)
+    approver = link_of(runtime, await invite(runtime, role=Role.APPROVER, by="the demo", now=now))
+    return {
+        "The office. You come in as its first organizer (this link is good once)": await first_link(runtime, now=now),
+        "A second organizer, to approve what the first one writes (once; in a private window)": approver,
+        f"What {name}, a member, sees and changes": door,
+        "What everybody may read": f"{url}/open",
+        "Simulated phones and mailboxes (reply STOP or YES as one of them)": f"{sandbox.http_url}/",
+        "The API": f"{url}/docs/api",
+    }
+
+
+async def _a_door(runtime: Runtime) -> tuple[str, str]:
+    """The name of somebody who did what was asked, and the link to their own page."""
+    async with runtime.store.read() as connection:
+        [(number, name)] = await connection.execute(
+            text(
+                "SELECT m.id, m.first_name FROM member m LEFT JOIN action a ON a.member_id = m.id"
+                " WHERE m.kind = 'person' AND m.first_name <> '' ORDER BY a.id IS NULL, m.id LIMIT 1"
+            )
+        )
+    return name, await door_link(runtime, number, now=runtime.clock())

@@ -35,8 +35,8 @@ LOCK_WAIT = 10.0
 """Seconds to wait for another process's write lock on SQLite."""
 
 WRITER_CACHE, READER_CACHE = 8 * 1024, 4 * 1024
-"""KiB of pages that a connection to SQLite keeps, of which one writes, and as many read as work at a time. Memory must not
-grow with the audience."""
+"""KiB of pages that a connection to SQLite keeps: one writes, and as many read as work at a time. Memory must not grow
+with the audience."""
 
 _TRIES = 5
 _RETRIED = ("40P01", "40001", "55P03", "23514")

@@ -28,7 +28,7 @@ from router.web.endpoints import Call, Registry, registrar
 from router.web.keys import FORM_BRAKE
 from router.web.languages import OWN_NAMES, language_of
 from router.web.member_pages import TOKEN, page, speaks, whose
-from router.web.page_words import channel_name, deed_name
+from router.web.page_words import channel_name, deed_name, week_in
 from router.web.rule_words import say_change
 from router.why import why
 
@@ -212,6 +212,7 @@ async def _page(
         own_names=OWN_NAMES,
         states=_STATES,
         channels=[(channel, channel_name(speak, channel)) for channel in own.preferences.channels][:_MOST_PLACES],
+        hours=_hours(call, speak, list(own.preferences.channels)[:_MOST_PLACES]),
         paused=speak.day(until, who.zone) if until is not None and until > call.now else "",
         pause_days=PAUSE_DAYS,
         left_out=_LEFT_OUT,
@@ -219,6 +220,15 @@ async def _page(
         deed=lambda kind: deed_name(speak, kind),
         home_zone=who.zone,
     )
+
+
+def _hours(call: Call, speak: Translator, channels: list[str]) -> list[tuple[str, str]]:
+    """The hours in which asks come, each with the channels that have them."""
+    alike: dict[str, list[str]] = {}
+    for channel in channels:
+        said = week_in(speak, call.runtime.quiet_hours.week(channel))
+        alike.setdefault(said, []).append(channel_name(speak, channel))
+    return [(speak.listed(names), said) for said, names in alike.items()]
 
 
 def _page_of(call: Call, who: Resident, template: str, *, status: int = 200, **words: Any) -> web.Response:

@@ -66,6 +66,11 @@ class LedgerQuery(BaseModel):
     """The language of the page; the browser's where we do not speak it."""
 
 
+@endpoint("GET", "/", access=Open.PUBLIC, status=303, reply="", summary="To what everybody may read")
+async def front(call: Call) -> web.StreamResponse:
+    return web.Response(status=303, headers={"Location": "/open"})
+
+
 @endpoint(
     "GET",
     "/open",

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from babel.dates import get_day_names
+
 from router.core.catalogue import Translator, gettext_noop
+from router.core.policy_words import runs_of
+from router.core.quiet_hours_file import Week
 
 CHANNELS: Mapping[str, str] = {
     "sms": gettext_noop("text message"),
@@ -40,6 +44,17 @@ def channel_name(speak: Translator, channel: str) -> str:
     """How somebody is written to: ``text message``; a channel of the installation's own by its own name."""
     known = CHANNELS.get(channel)
     return speak.gettext(known) if known else channel.capitalize()
+
+
+def week_in(speak: Translator, week: Week) -> str:
+    """``Mon–Fri 09:00-20:30, Sat 10:00-20:00 and Sun closed``"""
+    names = get_day_names("abbreviated", locale=speak.language)
+    closed = speak.gettext("closed")
+    said = []
+    for hours, run in runs_of(week):
+        first, last = names[run[0]], names[run[-1]]
+        said.append(f"{first if first == last else f'{first}–{last}'} {hours or closed}")
+    return speak.listed(said)
 
 
 def deed_name(speak: Translator, kind: str) -> str:

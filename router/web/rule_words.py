@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from babel.dates import get_day_names
-
 from router.core.catalogue import Translator
 from router.core.policy_directions import Direction, Way, direction_of, name_in
-from router.core.policy_words import runs_of
 from router.core.quiet_hours_file import week_of
 from router.policy_changes.sights import Change
-from router.web.page_words import channel_name
+from router.web.page_words import channel_name, week_in
 
 
 class Said(NamedTuple):
@@ -64,24 +61,15 @@ def _value(speak: Translator, unit: str, value: Any) -> str:
         case "channels":
             return speak.listed(_channel(speak, one) for one in value)
         case "week":
-            return _week(speak, value)
+            return week_in(speak, week_of(value))
         case "money week":
-            areas = [f"{area} {_week(speak, days)}" for area, days in sorted(value.get("areas", {}).items())]
-            return "; ".join([f"{_week(speak, value)} ({_value(speak, 'channels', value['channels'])})", *areas])
+            said = f"{_value(speak, 'week', value)} ({_value(speak, 'channels', value['channels'])})"
+            areas = [f"{area} {_value(speak, 'week', days)}" for area, days in sorted(value.get("areas", {}).items())]
+            return "; ".join([said, *areas])
         case "place":
             return f"{value['window']} ({value['zone']})"
         case _:
             return speak.number(value)
-
-
-def _week(speak: Translator, days: Any) -> str:
-    names = get_day_names("abbreviated", locale=speak.language)
-    closed = speak.gettext("closed")
-    said = []
-    for hours, run in runs_of(week_of(days)):
-        first, last = names[run[0]], names[run[-1]]
-        said.append(f"{first if first == last else f'{first}–{last}'} {hours or closed}")
-    return speak.listed(said)
 
 
 def _name(speak: Translator, unit: str, name: str) -> str:

@@ -121,6 +121,8 @@ async def test_all_that_concerns_them_stands_there_and_nothing_of_it_is_markup(c
     assert "49" not in re.findall(r"\d+", shown)
     assert shown.count("&lt;script&gt;") >= 4
     assert "signed" in shown
+    assert "<li>text message: Mon–Sun 09:00-20:00</li>" in shown
+    assert "<li>email: Mon–Sun 07:00-21:00</li>" in shown
     why = await see(client, f"{home}/why/{ASK}")
     assert "We sent it to you by text message at Fri 20 Nov 19:00." in why
     assert "<script>" not in why

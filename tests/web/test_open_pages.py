@@ -109,6 +109,11 @@ async def test_what_nobody_may_see_stands_nowhere(ledger: Ledger) -> None:
     assert f'href="/open/{shown}"' in await ledger.page("/open")
 
 
+async def test_who_knows_no_address_comes_to_the_ledger(client: TestClient) -> None:
+    async with client.get("/", allow_redirects=False) as response:
+        assert (response.status, response.headers["Location"]) == (303, "/open")
+
+
 async def test_old_asks_are_on_further_pages(ledger: Ledger) -> None:
     numbers = [await ledger.ask() for _ in range(21)]
     page = await ledger.page("/open")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from router.core.ask import ANY_CHANNEL
 from router.core.ladder import Rung
 from router.core.model import AskKind, Purpose
 
@@ -65,3 +66,17 @@ VARIABLE_WORDS: Final[Mapping[str, str]] = {
     "attribute.NAME": "what else we know of them, by its name",
 }
 """What may stand between ``{{`` and ``}}``."""
+
+_PARTS: Final[Mapping[str, str]] = {
+    "text": "Text", "subject": "Subject", "buttons": "Buttons", "template": "Approved text", "variables": "Its holes",
+}  # fmt: skip
+
+
+def box_name(name: str) -> str:
+    """``texts.en.default.text`` → ``Text (en, for all channels)``, as the page calls that box."""
+    place, _, part = name.rpartition(".")
+    if not place.startswith(("texts.", "second.")) or part not in _PARTS:
+        return name.replace(".", " ").replace("_", " ").capitalize()
+    kind, locale, channel = place.split(".")
+    where = "for all channels" if channel == ANY_CHANNEL else f"for {channel}"
+    return f"{_PARTS[part]} ({locale}, {where}{', second text' if kind == 'second' else ''})"

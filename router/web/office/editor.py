@@ -179,15 +179,28 @@ def _wrong(error: Exception, fields: Fields, elsewhere: str = "") -> dict[str, s
 
 def _phones(call: Call, fields: Fields) -> dict[str, Any]:
     """What stands beside the form: how it looks now, as far as it can be read."""
+    nothing: dict[str, Any] = {
+        "phones": [], "tone": [], "problems": [], "is_blank": False, "box_name": ask_words.box_name,
+    }  # fmt: skip
+    if not any(value.strip() for name, value in fields.items() if name.endswith(".text")):
+        return {**nothing, "is_blank": True}
     readable = {**fields, "title": fields["title"] or "(no title yet)"}
     try:
         ask = ask_of(readable)
     except WrongFields as error:
-        problems = [f"{name}: {sentence}" if name else sentence for name, sentence in error.wrong.items()]
-        return {"phones": [], "tone": [], "problems": problems}
+        return {**nothing, "problems": [_named(name, said) for name, said in error.wrong.items()]}
     runtime = call.runtime
-    problems = [as_sentence(str(problem)) for problem in problems_of(runtime, ask)]
-    return {"phones": wordings_of(runtime, ask), "tone": marked_texts(runtime, ask), "problems": problems}
+    wrong = [each for problem in problems_of(runtime, ask) for each in _wrong(problem, fields).items()]
+    return {
+        **nothing,
+        "phones": wordings_of(runtime, ask),
+        "tone": marked_texts(runtime, ask),
+        "problems": [_named(box, said) for box, said in wrong],
+    }
+
+
+def _named(box: str, sentence: str) -> str:
+    return f"{ask_words.box_name(box)}: {sentence}" if box else sentence
 
 
 def _editor(

@@ -179,6 +179,23 @@ async def test_an_ask_is_written_once_however_often_its_form_is_sent(
     assert await campaigns(runtime) == 3
 
 
+async def test_beside_the_form_boxes_have_the_names_that_the_form_gives_them(
+    client: TestClient, runtime: Runtime, clock: Clock
+) -> None:
+    ada = await come_in(runtime, Role.AUTHOR, now=clock())
+
+    async def shown(**values: str) -> str:
+        response = await send(client, ada, "/office/asks/preview-words", plain(**values))
+        assert response.status == 200
+        return await response.text()
+
+    assert "Write something, and see here how it looks" in await shown(texts__en__default__text=" ")
+    wrong = await shown(texts__en__default__text="Hello {{ frist_name }}")
+    assert "Text (en, for all channels): Line 1 column 10" in wrong
+    assert "Text (en, for sms, second text)" in await shown(second__en__sms__text="ACT NOW!!! YOUR LAST CHANCE!!!")
+    assert "texts.en" not in wrong
+
+
 async def test_a_wrong_form_keeps_what_was_typed_and_says_where(
     client: TestClient, runtime: Runtime, clock: Clock
 ) -> None:

@@ -123,6 +123,9 @@ async def test_for_many_the_page_says_who_can_approve(client: TestClient, ledger
     assert "Ben must approve it; it goes to 1,001 people" in page
     assert "/api/v1" not in page
     assert (await post(client, ben, f"{one}/approve")).status == 303
+    approved = await get(client, ada, f"{one}/preview/counted")
+    assert "1,001" in approved
+    assert "approve it" not in approved
     assert (await post(client, ada, f"{one}/launch")).status == 303
 
 

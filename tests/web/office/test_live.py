@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from aiohttp import ClientResponse
@@ -306,3 +306,16 @@ async def test_what_the_figures_say(ledger: Ledger) -> None:
     assert live.spend_limit is not None
     assert per_second(before, live, 2.0) == {"sms": 2.0}
     assert per_second(None, live, 2.0) == {}
+
+
+async def test_while_all_wait_for_their_hour_it_says_when_the_next_may_leave(ledger: Ledger) -> None:
+    await ledger.add_members(2)
+    ledger.clock.advance(hours=5)  # midnight in Paris
+    campaign = await ledger.launch_and_route()
+    live = await read_live(ledger.runtime, campaign)
+    assert live.all.waiting == 2
+    assert live.next_at == datetime(2026, 11, 21, 8, tzinfo=UTC)
+    ledger.clock.advance(hours=9)
+    assert (await read_live(ledger.runtime, campaign)).next_at is None  # they may leave now
+    await ledger.send()
+    assert (await read_live(ledger.runtime, campaign)).next_at is None
