@@ -13,6 +13,7 @@ import logging
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import NamedTuple
 
 from aiohttp import web
@@ -65,7 +66,7 @@ class Feed:
         self._id = campaign_id
         self._every = every
         self._checked_every = checked_every
-        self._changed = asyncio.Condition()
+        self._changed = asyncio.Event()
         self._stopped = asyncio.Event()
         self.viewers: set[Viewer] = set()
         self.live: Live | None = None
@@ -73,6 +74,7 @@ class Feed:
         self.version = 0
         """Goes up when what is shown changes."""
         self.points = points
+        self._news: dict[int, tuple[bytes, int]] = {}
         self.rounds = 0
         self.is_over = False
         """Nothing more will come: the ask is over, or its figures cannot be read."""
@@ -90,14 +92,14 @@ class Feed:
                 live = await read_live(self._runtime, self._id)
                 self._take(live, per_second(before, live, began - read_at))
                 before, read_at = live, began
-                await self._tell()
+                self._tell()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._stopped.wait(), max(0.0, began + self._every - loop.time()))
         except Exception as error:
             log.error("the live figures of campaign %s end: %s", self._id, without_values(error))
         finally:
             self.is_over = True
-            await self._tell()
+            self._tell()
 
     def stop(self) -> None:
         """No further round."""
@@ -106,11 +108,26 @@ class Feed:
     async def after(self, version: int, viewer: Viewer, seconds: float) -> None:
         """Wait for a change after this version, for the end, or for so long."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds), self._changed:
-                await self._changed.wait_for(lambda: self.version > version or self.is_over or viewer.is_out)
+            async with asyncio.timeout(seconds):
+                while not (self.version > version or self.is_over or viewer.is_out):
+                    await self._changed.wait()
+
+    def news(self, at: int) -> tuple[bytes, int]:
+        """The figures as they stand and the points of the curves later than `at`, as events; and the latest point.
+
+        Nearly all viewers have seen the same, so it is written out once for them.
+        """
+        known = self._news.get(at)
+        if known is None:
+            fresh = list(takewhile(lambda point: point.at > at, reversed(self.points)))[::-1]
+            points = json.dumps([point._asdict() for point in fresh], separators=(",", ":"))
+            known = event("", self.html) + event("points", points), fresh[-1].at if fresh else at
+            self._news[at] = known
+        return known
 
     def _take(self, live: Live, rates: dict[str, float]) -> None:
         self.rounds += 1
+        self._news.clear()
         left = {channel: figures.left for channel, figures in live.channels.items()}
         delivered = {channel: figures.delivered for channel, figures in live.channels.items()}
         point = Point(int(self._runtime.clock().timestamp() * 1000), rates, left, delivered)
@@ -132,9 +149,9 @@ class Feed:
         for viewer in viewers:
             viewer.is_out = viewer.session.token_hash not in lasting
 
-    async def _tell(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
+    def _tell(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
 
 
 class Feeds:
@@ -194,8 +211,7 @@ class Feeds:
 FEEDS = web.AppKey("feeds", Feeds)
 
 
-def points_since(feed: Feed, at: int) -> tuple[str, int]:
-    """The points of the curves that are later than `at`, as JSON, and the latest of them."""
-    points = [point for point in feed.points if point.at > at]
-    text = json.dumps([point._asdict() for point in points], separators=(",", ":"))
-    return text, points[-1].at if points else at
+def event(name: str, text: str) -> bytes:
+    """One of the server-sent events."""
+    lines = [f"event: {name}"] if name else []
+    return ("\n".join([*lines, *(f"data: {line}" for line in text.splitlines() or [""])]) + "\n\n").encode()

@@ -14,7 +14,7 @@ from router.web.auth import Page, Scope
 from router.web.endpoints import Call, Registry, registrar
 from router.web.office.curves import rows_of
 from router.web.office.editor import seen_ask
-from router.web.office.feeds import FEEDS, Feed, Viewer, points_since
+from router.web.office.feeds import FEEDS, Feed, Viewer, event
 from router.web.office.show import show
 
 LIVE: Registry = []
@@ -71,20 +71,14 @@ async def _stream(response: web.StreamResponse, call: Call, feed: Feed, viewer: 
         transport, live = call.request.transport, feed.live
         if transport is None or transport.is_closing():
             return
-        news, is_over = "", viewer.is_out
+        news, is_over = b"", viewer.is_out
         if live is not None and not viewer.is_out:
             is_over = live.is_over or (seen != "" and seen != live.status.value)
             if feed.version > version:
                 version = feed.version
-                points, at = points_since(feed, at)
-                news = _event("", feed.html) + _event("points", points)
-        news += _event("over", "") if is_over else ""
+                news, at = feed.news(at)
+        news += event("over", "") if is_over else b""
         async with asyncio.timeout(_PATIENCE):
-            await response.write((news or ":\n\n").encode())
+            await response.write(news or b":\n\n")
         if is_over or feed.is_over:
             return
-
-
-def _event(name: str, text: str) -> str:
-    lines = [f"event: {name}"] if name else []
-    return "\n".join([*lines, *(f"data: {line}" for line in text.splitlines() or [""])]) + "\n\n"
