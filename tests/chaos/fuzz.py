@@ -31,6 +31,8 @@ ROOT = Path(__file__).parents[2]
 CASES = {"an admin": 2_000, "nobody": 200}
 """Cases for each operation of the document, by who asks: nobody is sent away by most."""
 QUICK_CASES = 50
+PARTS = {"an admin": min(8, os.cpu_count() or 1), "nobody": 1}
+"""Into so many processes the paths are divided: it is schemathesis that takes the time."""
 PARSER_SECONDS, QUICK_PARSER_SECONDS = 120, 6
 """For each parser."""
 PATIENCE = 60.0
@@ -46,10 +48,13 @@ async def fuzz(size: Size) -> Row:
     """`Row.broken`: failed checks of schemathesis, and inputs on which a parser ended in no way that is its own."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as name:
-        folders = {who: Path(name) / who.replace(" ", "-") for who in CASES}
-        for folder in folders.values():
+        parts = [(who, part, many) for who, many in PARTS.items() for part in range(many)]
+        folders = [Path(name) / str(number) for number in range(len(parts))]
+        for folder in folders:
             folder.mkdir()
-        found = await asyncio.gather(*(_as_somebody(who, folder, size) for who, folder in folders.items()))
+        found = await asyncio.gather(
+            *(_as_somebody(*part, folder, size) for part, folder in zip(parts, folders, strict=True))
+        )
         cases = sum(one[0] for one in found)
         failures = [line for one in found for line in one[1]]
         statuses = sum((one[2] for one in found), Counter[str]())
@@ -67,16 +72,19 @@ async def fuzz(size: Size) -> Row:
     )
 
 
-async def _as_somebody(who: str, folder: Path, size: Size) -> tuple[int, list[str], Counter[str]]:
-    """All operations, as an admin or as nobody, on a program and a ledger of their own.
+async def _as_somebody(
+    who: str, part: int, parts: int, folder: Path, size: Size
+) -> tuple[int, list[str], Counter[str]]:
+    """Every so manieth path, as an admin or as nobody, on a program and a ledger of their own.
 
     Requests, failures, and how often which status was answered.
     """
     async with _served(folder) as (url, token):
         header = f"Authorization: Bearer {token}" if who == "an admin" else ""
         wanted = QUICK_CASES if size.quick else CASES[who]
-        cases, failures = await _schemathesis(url, header, folder, size, wanted)
-        tell(f"{who}: {cases:,} requests, {len(failures)} kinds of failure")
+        paths = (await _paths(url))[part::parts]
+        cases, failures = await _schemathesis(url, header, folder, size, paths, wanted)
+        tell(f"{who}: {cases:,} requests to {len(paths)} paths, {len(failures)} kinds of failure")
         said = await _numbers(url, token)
         if not said:
             log = await asyncio.to_thread((folder / "web.log").read_text, "utf-8")
@@ -144,12 +152,20 @@ async def _numbers(url: str, token: str) -> str:
     return ""
 
 
-async def _schemathesis(url: str, header: str, folder: Path, size: Size, wanted: int) -> tuple[int, list[str]]:
+async def _paths(url: str) -> list[str]:
+    async with aiohttp.ClientSession() as session, session.get(f"{url}/openapi.json") as response:
+        return list((await response.json())["paths"])
+
+
+async def _schemathesis(
+    url: str, header: str, folder: Path, size: Size, paths: list[str], wanted: int
+) -> tuple[int, list[str]]:
     """How many cases there were, and each kind of failure with the operations that it was found at."""
     command = [str(Path(sys.executable).with_name("schemathesis")), "--config-file"]
     command += [str(folder / "schemathesis.toml"), "run", f"{url}/openapi.json", "--checks", "all"]
     command += ["--phases", "fuzzing" if size.quick else "coverage,fuzzing", "--continue-on-failure", "--no-color"]
     command += ["--max-examples", str(wanted), "--seed", str(size.seed), "--workers", "1"]
+    command += [word for path in paths for word in ("--include-path", path)]
     command += ["--no-shrink", "--generation-database", "none", "--suppress-health-check", "all"]
     if header:
         command += ["--header", header]
