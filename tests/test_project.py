@@ -79,6 +79,7 @@ PUBLIC = {
     "GET /e/{id}.ics",
     "GET /e/{id}/{token}",  # a guest's or a host's own, by a signed link
     "GET /e/{id}/{token}.ics",
+    "GET /",  # leads to /open
     "GET /open",  # what the movement asked of how many, and what came of it: never a person
     "GET /open/{id}",
     "GET /open/{id}.json",
