@@ -30,8 +30,11 @@ from tests.support.movement import free_port
 ROOT = Path(__file__).parents[2]
 CASES, QUICK_CASES = 2_000, 50
 """Cases for each operation of the document."""
-PARTS = {"an admin": min(8, os.cpu_count() or 1), "nobody": 1}
-"""Into so many processes the paths are divided: it is schemathesis that takes the time."""
+CALLERS = ("an admin", "nobody")
+PARTS, QUICK_PARTS = 8, 1
+"""Into so many parts the paths are divided for each caller; each tells its verdict when it ends."""
+AT_ONCE = os.cpu_count() or 1
+"""Parts that run beside each other. Schemathesis waits while the program answers: together they fill one core."""
 PARSER_SECONDS, QUICK_PARSER_SECONDS = 120, 6
 """For each parser."""
 PATIENCE = 60.0
@@ -47,19 +50,24 @@ async def fuzz(size: Size) -> Row:
     """`Row.broken`: failed checks of schemathesis, and inputs on which a parser ended in no way that is its own."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as name:
-        parts = [(who, part, many) for who, many in PARTS.items() for part in range(many)]
+        many = QUICK_PARTS if size.quick else PARTS
+        parts = [(who, part, many) for part in range(many) for who in CALLERS]
         folders = [Path(name) / str(number) for number in range(len(parts))]
         for folder in folders:
             folder.mkdir()
-        found = await asyncio.gather(
-            *(_as_somebody(*part, folder, size) for part, folder in zip(parts, folders, strict=True))
-        )
+        room = asyncio.Semaphore(AT_ONCE)
+
+        async def in_turn(part: tuple[str, int, int], folder: Path) -> tuple[int, list[str], Counter[str]]:
+            async with room:
+                return await _as_somebody(*part, folder, size)
+
+        found = await asyncio.gather(*(in_turn(*one) for one in zip(parts, folders, strict=True)))
         cases = sum(one[0] for one in found)
         failures = [line for one in found for line in one[1]]
         statuses = sum((one[2] for one in found), Counter[str]())
         tell(f"{cases:,} requests in {time.monotonic() - began:.0f} s, answered {dict(sorted(statuses.items()))}")
         runs, crashes = await _parsers(size)
-    for line in (*failures, *crashes):
+    for line in crashes:
         sys.stdout.write(line + "\n")
     remark = f"{cases:,} requests, {runs:,} inputs to {len(PARSERS)} parsers"
     return Row(
@@ -83,7 +91,9 @@ async def _as_somebody(
         wanted = QUICK_CASES if size.quick else CASES
         paths = (await _paths(url))[part::parts]
         cases, failures = await _schemathesis(url, header, folder, size, paths, wanted)
-        tell(f"{who}: {cases:,} requests to {len(paths)} paths, {len(failures)} kinds of failure")
+        tell(f"{who}, part {part + 1} of {parts}: {cases:,} requests to {len(paths)} paths, {len(failures)} failures")
+        for line in failures:
+            tell(line)
         said = await _numbers(url, token)
         if not said:
             log = await asyncio.to_thread((folder / "web.log").read_text, "utf-8")
