@@ -12,6 +12,7 @@ from router.core.goals import Progress
 from router.core.phrases import say
 from router.goals import read_progress
 from router.runtime import Runtime
+from router.store.acts import MANY
 from router.store.recent import Recent
 from router.store.running import read_known_ask
 
@@ -24,7 +25,17 @@ class _Shown(NamedTuple):
     default_locale: str
 
 
-_shown: Recent[_Shown | None] = Recent(timedelta(seconds=2))
+_FRESH, _FRESH_OF_MANY = timedelta(seconds=2), timedelta(seconds=10)
+"""How old a total may be that is shown to everybody. Where it is of more than `MANY` it is counted anew beside."""
+
+
+def _is_of_many(shown: _Shown | None) -> bool:
+    return shown is not None and shown.progress.reached > MANY
+
+
+_shown: Recent[_Shown | None] = Recent(
+    lambda shown: _FRESH_OF_MANY if _is_of_many(shown) else _FRESH, read_ahead=_is_of_many
+)
 
 
 class Total(NamedTuple):
@@ -39,7 +50,7 @@ class Total(NamedTuple):
 
 
 async def read_total(runtime: Runtime, campaign_id: int, locale: str, *, now: datetime) -> Total | None:
-    """A campaign's total of at most two seconds ago in the words of `locale`, "" for the ask's own.
+    """A campaign's total in the words of `locale`, "" for the ask's own; of at most two seconds ago, of many ten.
 
     None where the campaign has no goal or was not launched: then it is nobody's business yet.
     """

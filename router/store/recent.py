@@ -24,16 +24,22 @@ class Recent(Generic[T]):
     """One figure of each campaign, as it was at most `lasts` ago."""
 
     def __init__(
-        self, lasts: timedelta, *, keeps: Callable[[T], bool] = lambda _: True, read_ahead: bool = False
+        self,
+        lasts: timedelta | Callable[[T], timedelta],
+        *,
+        keeps: Callable[[T], bool] = lambda _: True,
+        read_ahead: bool | Callable[[T], bool] = False,
     ) -> None:
-        """`keeps` says of a figure whether it is worth keeping; one that is quickly read need never be old.
+        """`lasts` may depend on the figure: one that takes long to read may be older.
+
+        `keeps` says of a figure whether it is worth keeping; one that is quickly read need never be old.
 
         With `read_ahead` one that is half as old as it may be is read anew beside, so that nobody waits while people
         look; `read` then opens a connection of its own.
         """
-        self._lasts = lasts
+        self._lasts = lasts if callable(lasts) else lambda _: lasts
         self._keeps = keeps
-        self._read_ahead = read_ahead
+        self._read_ahead = read_ahead if callable(read_ahead) else lambda _: read_ahead
         self._kept: WeakKeyDictionary[Store, dict[int, tuple[datetime, T]]] = WeakKeyDictionary()
         self._reading: dict[tuple[int, int], asyncio.Task[T]] = {}
 
@@ -41,10 +47,10 @@ class Recent(Generic[T]):
         """The figure of a campaign; `read` gets it from the ledger where the one we have is too old."""
         kept = self._kept.setdefault(store, {})
         known = kept.get(campaign_id)
-        if known is None or not known[0] <= now < known[0] + self._lasts:
+        if known is None or not known[0] <= now < known[0] + self._lasts(known[1]):
             return await self._read(kept, campaign_id, read, now)
         place = id(kept), campaign_id
-        if self._read_ahead and now >= known[0] + self._lasts / 2 and place not in self._reading:
+        if now >= known[0] + self._lasts(known[1]) / 2 and self._read_ahead(known[1]) and place not in self._reading:
             task = self._reading[place] = asyncio.create_task(self._read(kept, campaign_id, read, now))
             task.add_done_callback(lambda done: self._ended(place, done))
         return known[1]

@@ -55,7 +55,7 @@ class TotalView(BaseModel):
     access=Open.PUBLIC,
     query=TotalQuery,
     reply=TotalView,
-    summary="How far a launched ask's goal is, at most two seconds ago",
+    summary="How far a launched ask's goal is, at most two seconds ago, or ten where it is more than 1,000",
 )
 async def total_as_data(call: Call, query: TotalQuery) -> web.Response:
     total = await _total(call, query)

@@ -200,6 +200,19 @@ async def test_the_total_is_shown_two_seconds_long(ledger: Ledger) -> None:
     assert seen == ["Bisher 0 EUR", "Bisher 0 EUR", "Bisher 2.000 EUR"]
 
 
+async def test_a_total_of_many_is_shown_ten_seconds_long(ledger: Ledger) -> None:
+    campaign, row = await ask_for_gifts(ledger)
+    await tells(ledger, campaign, row.member_id, 100_100)
+    seen = []
+    for seconds in (0, 4.9, 5.1):
+        ledger.clock.advance(seconds=seconds)
+        total = await read_total(ledger.runtime, campaign, "de", now=ledger.clock())
+        assert total is not None
+        seen.append(total.sentence.split(" von")[0])
+        await tells(ledger, campaign, row.member_id, 100_000)
+    assert seen == ["Bisher 1.001 EUR", "Bisher 1.001 EUR", "Bisher 3.001 EUR"]
+
+
 async def test_there_is_no_total_of_drafts_and_of_asks_without_a_goal(ledger: Ledger) -> None:
     plain = await ledger.launch()
     for campaign in (plain, 4711):

@@ -70,3 +70,13 @@ async def test_a_figure_that_cannot_be_read_ahead_is_said_and_tried_again(
     assert await recent.get(store, 7, figure.read, now=BEGAN + timedelta(seconds=41)) == 1
     await asyncio.sleep(0.01)
     assert await recent.get(store, 7, figure.read, now=BEGAN + timedelta(seconds=42)) == 3
+
+
+async def test_a_figure_says_itself_how_old_it_may_be_and_whether_it_is_read_ahead(store: Store) -> None:
+    figure = Counter()
+    recent = Recent[int](lambda it: MINUTE if it > 1 else MINUTE / 4, read_ahead=lambda it: it > 1)
+    seen = []
+    for at in (0, 14, 15, 44, 46, 47):
+        seen.append(await recent.get(store, 7, figure.read, now=BEGAN + timedelta(seconds=at)))
+        await asyncio.sleep(0.01)
+    assert seen == [1, 1, 2, 2, 2, 3]
