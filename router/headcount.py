@@ -7,11 +7,13 @@ Only those who see what becomes of others, in a household or at a shared address
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,6 +27,7 @@ from router.core.purse_patterns import split
 from router.core.routing import Deliver, House, Plan, recipient_of, route
 from router.core.surge import Ways
 from router.letters import Writer
+from router.read_ahead import one_ahead
 from router.runtime import Runtime
 from router.store.debts import who_is_owed
 from router.store.people import who_answered, who_said_yes
@@ -44,7 +47,10 @@ from router.weighing import Weights, unsent_letter
 
 _MOST_KEPT = 50_000
 """Verdicts that are remembered at a time."""
-
+_PIECE = 250
+"""People who are counted before others have their turn."""
+_SEEN = 3
+"""People of whom one is the sample for a channel: what they have may change while the others are counted."""
 
 SAID_YES, OWED, HELD_OUT, SECOND, ANSWERED = 1, 2, 4, 8, 16
 """What may be known of a member beside the profile: marks, added up."""
@@ -52,6 +58,15 @@ SAID_YES, OWED, HELD_OUT, SECOND, ANSWERED = 1, 2, 4, 8, 16
 _Key = tuple[tuple[Any, ...], str, str, int, int]
 """(profile, addresses, slots, marks, when a group of theirs is asked or 0): the same for people who are alike and whose
 words are as long as one another."""
+
+
+class _Told(NamedTuple):
+    """A crowd, and what is known of its people beside their profiles: by member, slots also by household."""
+
+    crowd: Crowd
+    slots: Mapping[int, str]
+    marks: Mapping[int, int]
+    asked_at: Mapping[int, int]
 
 
 @dataclass(slots=True, eq=False)
@@ -136,14 +151,28 @@ class Headcount:
         shared = await shared_hashes(connection)
         acted_on = self._ask.about if self._ask.kind is AskKind.REPORT_BACK else None
         words = self._weights.columns
-        async for crowd in read_crowds(connection, where, self._telling, words, acted_on=acted_on):
+        crowds = read_crowds(connection, where, self._telling, words, acted_on=acted_on)
+        seen: dict[str, list[tuple[int, int]]] = {}
+        async with contextlib.aclosing(one_ahead(self._told(connection, crowds))) as told:
+            async for one in told:
+                await self._count(one, shared, seen)
+        for channel, people in seen.items():
+            for number, place in people:
+                text = await self._sample(connection, number, channel, place)
+                if text is not None:
+                    self.samples[channel] = text
+                    break
+
+    async def _told(self, connection: AsyncConnection, crowds: AsyncIterator[Crowd]) -> AsyncIterator[_Told]:
+        """Each crowd with what routing looks at beside the members themselves."""
+        async for crowd in crowds:
             slots: Mapping[int, str] = {}
             if not self._plan.kind.is_service:
                 slots = await read_slots(connection, [household or number for number, household, _ in crowd.people])
             ids = [number for number, _, _ in crowd.people]
             marks = await self._marks(connection, ids)
             asked_at = await self._groups.asked_at(connection, ids, now=self._now) if self._groups is not None else {}
-            await self._count(connection, crowd, slots, marks, asked_at, shared)
+            yield _Told(crowd, slots, marks, asked_at)
 
     async def _marks(self, connection: AsyncConnection, ids: Sequence[int]) -> Mapping[int, int]:
         """What is known of each of these beside the profile, where anything is."""
@@ -164,30 +193,29 @@ class Headcount:
         return found
 
     async def _count(
-        self,
-        connection: AsyncConnection,
-        crowd: Crowd,
-        slots: Mapping[int, str],
-        marks: Mapping[int, int],
-        asked_at: Mapping[int, int],
-        shared: Mapping[int, Sequence[str]],
+        self, told: _Told, shared: Mapping[int, Sequence[str]], seen: dict[str, list[tuple[int, int]]]
     ) -> None:
+        """Count a crowd; `seen` gets somebody of it for each channel of which few were seen: (member, place)."""
+        crowd, slots, marks, asked_at = told
         keys: list[_Key] = []
-        seen: dict[str, tuple[_Key, int]] = {}
-        for number, household, profile in crowd.people:
+        new: dict[str, tuple[_Key, int]] = {}
+        for at, (number, household, profile) in enumerate(crowd.people, 1):
             mine, spent = crowd.addresses.get(number, ""), slots.get(household or number, "")
             key = profile, mine, spent, marks.get(number, 0), asked_at.get(number, 0)
             if household is None and number not in shared:
                 keys.append(key)
             else:
-                self._count_one(key, household, shared.get(number), seen)
-        for key, many in Counter(keys).items():
-            self._add(self._fate(key), key, many, seen)
-        for channel, (key, place) in seen.items():
-            alike = (n for n, _, profile in crowd.people if profile == key[0] and crowd.addresses.get(n) == key[1])
-            text = await self._sample(connection, next(alike), channel, place)
-            if text is not None:
-                self.samples[channel] = text
+                self._count_one(key, household, shared.get(number), new)
+            if at % _PIECE == 0:
+                await asyncio.sleep(0)  # the next crowd is read meanwhile, and whoever looks at a page is answered
+        for at, (key, many) in enumerate(Counter(keys).items(), 1):
+            self._add(self._fate(key), key, many, new)
+            if at % _PIECE == 0:
+                await asyncio.sleep(0)
+        for channel, (key, place) in new.items():
+            if len(known := seen.setdefault(channel, [])) < _SEEN:
+                alike = (n for n, _, it in crowd.people if it == key[0] and crowd.addresses.get(n, "") == key[1])
+                known.append((next(alike), place))
 
     def _count_one(
         self, key: _Key, household: int | None, hashes: Sequence[str] | None, seen: dict[str, tuple[_Key, int]]
@@ -207,13 +235,13 @@ class Headcount:
         self._add(fate, key, 1, seen)
 
     def _add(self, fate: Fate, key: _Key, many: int, seen: dict[str, tuple[_Key, int]]) -> None:
-        """Count `many` who are alike; `seen` gets one of them for each channel of which there is no sample yet."""
+        """Count `many` who are alike; `seen` gets the first of them for each channel that is not in it yet."""
         reason = self._objection(fate, key)
         if reason is not None:
             self.held[reason] += many
             return
         channel = fate.ways[0][0]
-        if channel not in self.samples and channel not in seen:
+        if channel not in seen:
             seen[channel] = key, fate.place
         fate.people[self._weights.of(key[0], channel, int(key[3] & SECOND > 0))] += many
 
