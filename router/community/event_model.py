@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from sqlalchemy import Row
 
-from router.core.ask import LocalTime
+from router.core.moments import LocalTime, Moment
 
 LARGEST_NUMBER = 2**63 - 1
 
@@ -24,10 +24,10 @@ Title = Annotated[str, _OneLine, Field(max_length=200)]
 Address = Annotated[str, _OneLine, Field(max_length=400)]
 Notes = Annotated[str, _OneLine, Field(max_length=1000)]
 Postcode = Annotated[str, _OneLine, Field(max_length=20)]
-Latitude = Annotated[float, Field(ge=-90, le=90, strict=False)]
-Longitude = Annotated[float, Field(ge=-180, le=180, strict=False)]
+Latitude = Annotated[float, Field(ge=-90, le=90, strict=True)]
+Longitude = Annotated[float, Field(ge=-180, le=180, strict=True)]
 Country = Annotated[str, Field(pattern=r"^([A-Za-z]{2})?$")]
-Moment = Annotated[AwareDatetime, Field(strict=False, ge=datetime(2000, 1, 1, tzinfo=UTC))]
+Start = Annotated[Moment, Field(ge=datetime(2000, 1, 1, tzinfo=UTC))]
 LocalMoment = Annotated[LocalTime, Field(ge=datetime(2000, 1, 1))]  # noqa: DTZ001
 Minutes = Annotated[int, Field(ge=15, le=24 * 60)]
 Seats = Annotated[int, Field(ge=1, le=10_000)]
@@ -36,7 +36,7 @@ Seats = Annotated[int, Field(ge=1, le=10_000)]
 class _When(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    starts_at: Moment | None = None
+    starts_at: Start | None = None
     """When it begins, with an offset from UTC."""
     starts_at_local: LocalMoment | None = None
     """Or by the clock of its place: ``2026-12-03T19:00``."""

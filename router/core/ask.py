@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NaiveDatetime, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from router.core.audience import Everyone, Filter, Number, check_size
 from router.core.ladder import Rung
 from router.core.model import AskKind, Purpose
+from router.core.moments import LocalTime, Moment
 
 LOCALE = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
 ANY_CHANNEL = "default"
@@ -83,10 +84,6 @@ class Goal(BaseModel):
         return self
 
 
-LocalTime = Annotated[NaiveDatetime, Field(strict=False, json_schema_extra={"format": "date-time-local"})]
-"""A day and a time by the clock of a place; ``date-time`` in a schema would have an offset from UTC (RFC 3339)."""
-
-
 class Gathering(BaseModel):
     """Many local events of one ask, which its people host and come to."""
 
@@ -120,7 +117,7 @@ class Spend(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    amount: Annotated[float, Field(gt=0, le=10**9, strict=False)]
+    amount: Annotated[float, Field(gt=0, le=10**9, strict=True)]
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
 
 
@@ -197,9 +194,9 @@ class Ask(BaseModel):
     """Leave some out by lot, to learn what blasts really change."""
     urgent: bool = False
     """Goes in the urgent lane and lives 6 h instead of 72 h. Lifts no cap and no consent."""
-    deadline: Annotated[AwareDatetime | None, Field(strict=False)] = None
+    deadline: Moment | None = None
     """After this moment it is of no use any more and is not sent."""
-    starts_at: Annotated[AwareDatetime | None, Field(strict=False)] = None
+    starts_at: Moment | None = None
     """When it may leave at the earliest; at once where it is left out."""
     starts_at_local: LocalTime | None = None
     """The same by each member's own clock (``2026-12-01T18:00``). Not together with `starts_at`."""

@@ -8,10 +8,11 @@ There is no way to put SQL into it, and it cannot nest deeper than `MAX_DEPTH` o
 from __future__ import annotations
 
 import unicodedata
-from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from router.core.moments import Day
 
 MAX_DEPTH = 8
 MAX_NODES = 200
@@ -89,8 +90,8 @@ class Joined(_Filter):
     """Members who joined on or after `since` and before `before` (dates in UTC)."""
 
     op: Literal["joined"]
-    since: Annotated[date | None, Field(strict=False)] = None
-    before: Annotated[date | None, Field(strict=False)] = None
+    since: Day | None = None
+    before: Day | None = None
 
     @model_validator(mode="after")
     def _some_bound(self) -> Joined:

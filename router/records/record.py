@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from router.core.model import LegalBasis
+from router.core.moments import Moment
 
 CHANNELS = ("sms", "email", "whatsapp")
 """The channels of phones and mailboxes."""
@@ -31,7 +32,7 @@ class ConsentRecord(_Model):
     source: Annotated[str, Field(max_length=400)] = ""
     wording: Annotated[str, Field(max_length=10_000)] = ""
     """What the person read when they agreed, word for word."""
-    at: Annotated[AwareDatetime | None, Field(strict=False)] = None
+    at: Moment | None = None
     """When; the moment of recording where it is not known."""
     state: Literal["granted", "unconfirmed", "revoked"] = "granted"
 
@@ -60,7 +61,7 @@ class MemberRecord(_Model):
     country: Annotated[str, Field(pattern=r"^([A-Z]{2})?$")] = ""
     postcode: Annotated[str, Field(max_length=20)] = ""
     place: Short = ""
-    joined_at: Annotated[AwareDatetime | None, Field(strict=False)] = None
+    joined_at: Moment | None = None
     external_id: Short = ""
     """The organization's own key for this person."""
     tags: Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], Field(max_length=MAX_TAGS)] = []

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from router.community import call_counts, calls
 from router.community.call_counts import CallCount, CallResult
 from router.community.calls import CallLine
+from router.core.moments import Moment
 from router.web.auth import Scope
 from router.web.bodies import LARGEST_INTEGER
 from router.web.endpoints import Call, Nothing, Registry, registrar
@@ -41,8 +42,8 @@ class CallLineIn(_In):
     phone: Phone
     script: Script = ""
     """What to say, in a sentence or two: it goes out by text message."""
-    opens_at: AwareDatetime
-    closes_at: AwareDatetime
+    opens_at: Moment
+    closes_at: Moment
     slot_minutes: SlotMinutes = 5
     per_slot: PerSlot
     """Callers at once that keep the line busy but reachable."""
@@ -55,8 +56,8 @@ class CallLineChange(_In):
     name: Name | None = None
     phone: Phone | None = None
     script: Script | None = None
-    opens_at: AwareDatetime | None = None
-    closes_at: AwareDatetime | None = None
+    opens_at: Moment | None = None
+    closes_at: Moment | None = None
     slot_minutes: SlotMinutes | None = None
     per_slot: PerSlot | None = None
 

@@ -35,7 +35,7 @@ class WebhookIn(_In):
 class WebhookChange(_In):
     """Close an address, or open it again."""
 
-    active: bool
+    active: Annotated[bool, Field(strict=True)]
 
 
 class EventPage(_In):

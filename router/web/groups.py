@@ -53,7 +53,7 @@ class GroupChange(_In):
     country: Annotated[str | None, Field(pattern=r"^([A-Z]{2})?$")] = None
     place: Annotated[str | None, Field(max_length=200)] = None
     """Where its people are."""
-    steward: Annotated[int | None, Field(ge=0, le=LARGEST_INTEGER)] = None
+    steward: Annotated[int | None, Field(ge=0, le=LARGEST_INTEGER, strict=True)] = None
     """The member who may quiet us there, in the place of whoever let us in; 0 for nobody."""
 
 

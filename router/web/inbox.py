@@ -51,7 +51,7 @@ class AnswerIn(_In):
 class Resolution(_In):
     """How a thread is closed."""
 
-    as_suggested: bool = False
+    as_suggested: Annotated[bool, Field(strict=True)] = False
     """Also do what its suggestion says, as if the member had written just that."""
 
 

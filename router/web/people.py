@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from router import actions
 from router.actions import ActionResult
@@ -14,6 +14,7 @@ from router.community.forwarding import note_acted, passed_by
 from router.community.welcome import welcome_new_member
 from router.core.errors import BadAddress, BadInput, NotFound
 from router.core.goals import REFUND
+from router.core.moments import Moment
 from router.records.members import MemberRecord, UpsertResult, upsert_member
 from router.web.auth import Scope
 from router.web.bodies import LARGEST_INTEGER
@@ -52,7 +53,7 @@ class ActionIn(BaseModel):
     via: Annotated[str | None, Field(min_length=1, max_length=200)] = None
     """What came with the visitor as ``via=`` to your page: a member passed the ask on to them. Beside who they are."""
     campaign_id: Number | None = None
-    at: Annotated[AwareDatetime | None, Field(ge=datetime(2000, 1, 1, tzinfo=UTC))] = None
+    at: Annotated[Moment | None, Field(ge=datetime(2000, 1, 1, tzinfo=UTC))] = None
     """When; now where it is left out."""
     amount: Annotated[int, Field(ge=0, le=10**12, strict=True)] = 0
     """How much they gave, in minor units of `currency`: 1250 is 12.50 EUR."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 from aiohttp import web
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from router.core.ask import LOCALE
 from router.core.attention import Dial
 from router.core.errors import NotAllowed
+from router.core.moments import Moment
 from router.door import DAYS, door_link, shut_door
 from router.joining import join_links
 from router.preferences import Preferences, Wishes, read_preferences, set_preferences
@@ -20,6 +21,7 @@ PREFERENCES: Registry = []
 endpoint = registrar(PREFERENCES)
 
 ChannelName = Annotated[str, Field(min_length=1, max_length=20)]
+Answer = Annotated[bool, Field(strict=True)]
 
 
 class _In(BaseModel):
@@ -31,15 +33,15 @@ class PreferencesIn(_In):
 
     order: Annotated[list[ChannelName] | None, Field(max_length=20)] = None
     """The channels that the member ranks, best liked first; an empty list where they do not mind any more."""
-    channels: Annotated[dict[ChannelName, bool], Field(max_length=20)] = {}
+    channels: Annotated[dict[ChannelName, Answer], Field(max_length=20)] = {}
     """channel → whether they may be written to there. A yes needs `source` and `wording`, and lifts no STOP."""
-    alerts: Annotated[dict[ChannelName, bool], Field(max_length=20)] = {}
+    alerts: Annotated[dict[ChannelName, Answer], Field(max_length=20)] = {}
     """channel → whether alerts may come there, at any hour. A yes needs `source` and `wording`."""
     zone: Annotated[str | None, Field(max_length=64)] = None
     """IANA name; quiet hours go by it."""
     locale: Annotated[str | None, Field(pattern=LOCALE, max_length=35)] = None
     dial: Dial | None = None
-    paused_until: AwareDatetime | None = None
+    paused_until: Moment | None = None
     """No ask before this moment; null ends a pause."""
     source: Annotated[str, Field(max_length=400)] = ""
     """Where they said so: which form, which call."""
@@ -50,7 +52,7 @@ class PreferencesIn(_In):
 class JoinLinksIn(_In):
     """How long the links are to be good."""
 
-    days: Annotated[int, Field(ge=1, le=365)] = 7
+    days: Annotated[int, Field(ge=1, le=365, strict=True)] = 7
 
 
 class JoinLinks(_In):
@@ -63,7 +65,7 @@ class JoinLinks(_In):
 class DoorIn(_In):
     """How long the link is to be good."""
 
-    days: Annotated[int, Field(ge=1, le=365)] = DAYS
+    days: Annotated[int, Field(ge=1, le=365, strict=True)] = DAYS
 
 
 class DoorLink(_In):
