@@ -157,8 +157,8 @@ def _cleaned(text: str) -> str:
     text = _MASKED.sub(r"fuck\1", _shortened(text.strip()))
     if text.isascii():
         return text.casefold().translate(_LETTERS)
-    text = unicodedata.normalize("NFKC", text)[:_EXPANDED].casefold().translate(_LOOSE_LETTERS)
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFKD", text).translate(_LETTERS))
+    text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text)[:_EXPANDED].casefold())
+    return unicodedata.normalize("NFC", text.translate(_LETTERS).translate(_LOOSE_LETTERS))
 
 
 def _shortened(text: str) -> str:

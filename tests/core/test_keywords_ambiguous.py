@@ -169,7 +169,7 @@ NEUTRAL = st.lists(st.sampled_from(_WORDS), max_size=6).map(" ".join)
 
 @given(st.sampled_from(_lines(SUGGESTED)), NEUTRAL, NEUTRAL)
 def test_more_words_around_it_make_it_no_certain_stop(text: str, before: str, after: str) -> None:
-    assert classify(f"{before} {text} {after}").kind == "none"
+    assert classify(f"{before} {text} {after}").kind in ("none", "maybe")  # a sign beside the keyword MAYBE
 
 
 @given(st.sampled_from(_lines(SUGGESTED)), NEUTRAL)
