@@ -7,7 +7,6 @@ from datetime import datetime
 
 from channels.email import sendgrid
 from channels.email.mime import Sign, Skeleton, is_mailbox
-from channels.email.signing import Signer
 from channels.email.smtp import Pool
 from channels.email.spec import SPEC
 from router.core.channel import (
@@ -90,6 +89,8 @@ class EmailChannel:
 def _signer(settings: Mapping[str, str], from_address: str) -> Sign | None:
     if not settings.get("dkim_key"):
         return None
+    from channels.email.signing import Signer  # brings dkimpy and a resolver, for those who sign
+
     domain = settings.get("dkim_domain") or from_address.rpartition("@")[2]
     return Signer(settings["dkim_key"], domain=domain, selector=settings.get("dkim_selector", "")).sign
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from slack_sdk.signature import Clock, SignatureVerifier
@@ -17,7 +17,6 @@ from channels.http import json_object, media_type
 from channels.slack.blocks import encode, message_body
 from channels.slack.codes import failure
 from channels.slack.events import events_of, team_of
-from channels.slack.socket import SocketMode
 from channels.slack.spec import SPEC
 from router.core.channel import (
     Health,
@@ -29,6 +28,9 @@ from router.core.channel import (
     Wire,
 )
 from router.core.errors import BadInput, BadWebhook, OutcomeUnknown
+
+if TYPE_CHECKING:
+    from channels.slack.socket import SocketMode
 
 SCOPES: Mapping[str, str] = {
     # https://docs.slack.dev/reference/scopes
@@ -64,7 +66,11 @@ class SlackChannel:
             "Authorization": f"Bearer {settings['bot_token']}",
             "Content-Type": "application/json; charset=utf-8",
         }
-        self._socket = SocketMode(wire, self._api, app_token)
+        self._socket: SocketMode | None = None
+        if self.listens:
+            from channels.slack.socket import SocketMode  # brings aiohttp: megabytes that nobody else here needs
+
+            self._socket = SocketMode(wire, self._api, app_token)
 
     async def send(self, message: OutboundMessage) -> Sent:
         """Post to a person, a channel or a thread; see `core.channel.Channel.send`."""
@@ -115,6 +121,7 @@ class SlackChannel:
 
         An envelope is acknowledged when the next is asked for. One that is not, Slack sends again.
         """
+        assert self._socket is not None, "asked to listen where `listens` is false"
         while True:
             async with self._socket.connect(_arrival()) as line:
                 while (envelope := await line.next()) is not None:
@@ -134,7 +141,7 @@ class SlackChannel:
         answer = json_object(reply.body)
         if reply.status != 200 or answer.get("ok") is not True:
             raise failure(reply, now)
-        if self.listens:
+        if self._socket is not None:
             await self._socket.address(now)
         mend = []
         if self._team and answer.get("team_id") != self._team:
@@ -145,7 +152,8 @@ class SlackChannel:
 
     async def aclose(self) -> None:
         """Hang up the socket; the other connections are the wire's."""
-        await self._socket.aclose()
+        if self._socket is not None:
+            await self._socket.aclose()
 
     async def _call(self, method: str, body: Mapping[str, Any], now: datetime) -> Mapping[str, object]:
         reply = await self._wire.request("POST", f"{self._api}/{method}", headers=self._headers, body=encode(body))

@@ -37,8 +37,8 @@ class Meaning:
         return not self.row.bound or self.locale.partition("-")[0] == locale
 
 
-Meanings = dict[str, Meaning]
-"""Locale → meaning, for one word."""
+Meanings = Mapping[str, Meaning]
+"""Locale → meaning, for one word. The words of a row share theirs where no other row has the same word."""
 
 
 class Lexicon:
@@ -58,9 +58,10 @@ class Lexicon:
         self.slips: list[tuple[str, Meaning]] = []
         for section, rows in (("published", file.published), ("ours", file.ours)):
             for number, row in enumerate(rows):
+                meaning = Meaning(row.intent, row.locale, row, section == "published")
+                own: Meanings = {row.locale: meaning}
                 for written in row.words:
-                    meaning = Meaning(row.intent, row.locale, row, section == "published")
-                    self._add(written, meaning, f"{name}: {section}.{number}.words")
+                    self._add(written, own, meaning, f"{name}: {section}.{number}.words")
         self.fillers: dict[str, Phrases[bool]] = defaultdict(Phrases)
         for filler in file.filler:
             for slots in (slots for written in filler.words for slots in spell_out(written)):
@@ -143,19 +144,19 @@ class Lexicon:
                 best = (end, meaning)
         return best
 
-    def _add(self, written: str, meaning: Meaning, place: str) -> None:
+    def _add(self, written: str, own: Meanings, meaning: Meaning, place: str) -> None:
         ways = [slots for slots in spell_out(written) if slots]
         if not ways:
             raise BadInput(f"{written!r} has no letter or digit in it", place=place)
         for slots in ways:
-            meanings = self.phrases.add(slots, {})
-            meanings.setdefault(meaning.locale, meaning)
+            self.phrases.add(slots, own, _both)
         if is_choice(written):
             return
         said = words(written)
-        known = self.whole.setdefault(said.joined, {}).setdefault(meaning.locale, meaning)
-        if known.kind != meaning.kind:
-            raise BadInput(f"{written!r} already means {known.kind!r} in this language", place=place)
+        meanings = self.whole[said.joined] = _both(self.whole.get(said.joined, own), own)
+        kind = meanings[meaning.locale].kind
+        if kind != meaning.kind:
+            raise BadInput(f"{written!r} already means {kind!r} in this language", place=place)
         self._note(said.joined, len(said.tokens) == 1, meaning)
 
     def _note(self, joined: str, single: bool, meaning: Meaning) -> None:
@@ -183,6 +184,11 @@ class Lexicon:
                 if end > place + 1 and any(meaning.kind == STOP for meaning in meanings.values()):
                     return True
         return unspaced and any(hint in joined for hint in self.run_hints)
+
+
+def _both(known: Meanings, more: Meanings) -> Meanings:
+    """What a word means by two rows; in one language the first row counts."""
+    return known if more.keys() <= known.keys() else {**more, **known}
 
 
 def settle(meanings: Mapping[str, Meaning], locale: str) -> Meaning | None:

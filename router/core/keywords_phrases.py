@@ -7,8 +7,9 @@ tree, so that a rule with many choices stays small.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
+from sys import intern
 from typing import Generic, TypeVar
 
 from router.core.keywords_fold import words
@@ -32,8 +33,10 @@ class Phrases(Generic[Meaning]):
         self._begins: dict[str, list[_Node[Meaning]]] = {}
         """First word → where it leads. Many phrases begin with a choice, which would be searched for every word."""
 
-    def add(self, slots: Sequence[Slot], meaning: Meaning) -> Meaning:
-        """Put a phrase in. Returns what stands there: `meaning`, or what was there before."""
+    def add(
+        self, slots: Sequence[Slot], meaning: Meaning, join: Callable[[Meaning, Meaning], Meaning] | None = None
+    ) -> None:
+        """Put a phrase in. What stands there already stays, or becomes what `join` makes of it and `meaning`."""
         node = self._root
         for depth, slot in enumerate(slots):
             node = node.towards(slot)
@@ -41,7 +44,8 @@ class Phrases(Generic[Meaning]):
                 self._note_begin(slot, node)
         if node.meaning is None:
             node.meaning = meaning
-        return node.meaning
+        elif join is not None:
+            node.meaning = join(node.meaning, meaning)
 
     def longest(self, tokens: Sequence[str], start: int = 0) -> tuple[int, Meaning] | None:
         """Where the longest phrase that begins at `start` ends, and what it means."""
@@ -76,21 +80,34 @@ class _Node(Generic[Meaning]):
     __slots__ = ("choices", "literal", "meaning")
 
     def __init__(self) -> None:
-        self.literal: dict[str, _Node[Meaning]] = {}
-        self.choices: dict[Slot, _Node[Meaning]] = {}
+        self.literal: dict[str, _Node[Meaning]] | None = None
+        self.choices: dict[Slot, _Node[Meaning]] | None = None
+        """Both None where nothing follows, as for most nodes: a table for each would be most of the tree."""
         self.meaning: Meaning | None = None
 
     def towards(self, slot: Slot) -> _Node[Meaning]:
         if len(slot) == 1:
-            return self.literal.setdefault(next(iter(slot)), _Node())
-        return self.choices.setdefault(slot, _Node())
+            (token,) = slot
+            if self.literal is None:
+                self.literal = {}
+            node = self.literal.get(token)
+            if node is None:
+                node = self.literal[intern(token)] = _Node()
+            return node
+        if self.choices is None:
+            self.choices = {}
+        node = self.choices.get(slot)
+        if node is None:
+            node = self.choices[slot] = _Node()
+        return node
 
     def after(self, token: str) -> Iterator[_Node[Meaning]]:
-        if token in self.literal:
+        if self.literal is not None and token in self.literal:
             yield self.literal[token]
-        for slot, node in self.choices.items():
-            if token in slot:
-                yield node
+        if self.choices is not None:
+            for slot, node in self.choices.items():
+                if token in slot:
+                    yield node
 
 
 def spell_out(written: str) -> Iterator[tuple[Slot, ...]]:

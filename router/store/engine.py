@@ -22,7 +22,6 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool, QueuePool, StaticPool
 
 from router.core.errors import BadInput, Unavailable
 from router.store.inline import InlineConnection, open_inline
-from router.store.postgres_url import read_postgres_url
 from router.store.resting import ask_the_rested
 from router.store.sealed_addresses import NO_SEALS, OPTION, Seals
 
@@ -74,6 +73,8 @@ class Store:
                 pool_size=pool_size, max_overflow=pool_size,
             )  # fmt: skip
         else:
+            from router.store.postgres_url import read_postgres_url  # brings the driver, for those who need it
+
             url_async, arguments = read_postgres_url(self.url)
             self._writer = self._reader = create_async_engine(
                 url_async,
