@@ -13,6 +13,7 @@ from router.core.channel import Button, ChannelSpec, OutboundMessage, Picture, T
 from router.core.consent import Allow
 from router.core.content import BUTTON, Renderer
 from router.core.forward_links import forward_token
+from router.core.frozen import frozen
 from router.core.links import action_token, unsubscribe_token
 from router.core.model import AskKind, DeliveryRef, Member
 from router.core.phrases import say
@@ -28,7 +29,7 @@ from router.store.spendings import Booked
 _KEPT_RENDERERS = 50
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Letter:
     """One claimed delivery that was found allowed to leave."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -10,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from router.core.channel import Sent
 from router.core.delivery import Next, Step, after_send_error
 from router.core.errors import FailureClass, Moved, OutcomeUnknown, SendError
+from router.core.frozen import frozen
 from router.core.model import DeliveryStatus, Lane, Reason
 from router.core.policy import RetryPolicy
 from router.hops import IDS_PER_HOP, Failed, take_next_hop
@@ -24,7 +24,7 @@ from router.store.tables import to_ms
 from router.store.tallies import Moves
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Outcome:
     """What came of one letter: accepted, unknown, or a `Next` step."""
 

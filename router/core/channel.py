@@ -15,6 +15,7 @@ from typing import Protocol, runtime_checkable
 
 from router.core.consent import Allow
 from router.core.errors import FailureClass
+from router.core.frozen import frozen
 from router.core.model import DeliveryRef, DeliveryStatus
 
 
@@ -122,7 +123,7 @@ class Template:
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class OutboundMessage:
     """One message, ready to leave. It exists only where consent was checked (`allow`)."""
 
@@ -164,7 +165,7 @@ class OutboundMessage:
         return self.allow.address.value
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Sent:
     """The provider took it; `provider_id` is its own name for the message ("" where it gives none)."""
 
@@ -185,7 +186,7 @@ class HttpRequest:
     received_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class HttpReply:
     """What a provider, or one of our peers, answers or wants as an answer."""
 
@@ -296,7 +297,7 @@ class Received:
     """The events of one webhook and the answer that the provider wants, given once the events are committed."""
 
     events: tuple[Event, ...] = ()
-    reply: HttpReply = HttpReply()
+    reply: HttpReply = field(default_factory=HttpReply)
     """For webhooks only."""
     rest: float = 0.0
     """For `Listening` only: seconds to let pass before the next is asked for."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar
 
+from router.core.frozen import frozen
 from router.core.model import Address, AddressState, ConsentState, Reason
 
 CONFIRMATION_WINDOW = timedelta(minutes=5)
@@ -19,7 +19,7 @@ _GRANTED, _ACTIVE = ConsentState.GRANTED, AddressState.ACTIVE
 """Named once: looking up a member of an enum costs more than the rest of the usual decision."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Allow:
     """Proof that consent was checked. `OutboundMessage` cannot be made without one.
 

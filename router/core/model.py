@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import IntEnum, StrEnum
 
 from router.core.attention import Dial, Refusal
+from router.core.frozen import frozen
 from router.core.own_part import OwnPart
 from router.core.purse import EMPTY, Purse
 
@@ -213,7 +214,7 @@ UNRANKED = 100
 """From this `Address.rank` on its owner never said how much they like it, and what works decides."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Address:
     """One way to reach one member: a channel and a normalised value (E.164, lower-case mailbox, chat id …).
 
@@ -240,7 +241,7 @@ class Address:
     """Its owner agreed to alerts there: at any hour, and on all such addresses at once."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Member:
     """What routing and rendering know of one person. `zone` is an IANA name or "" where it is not known."""
 
@@ -276,7 +277,7 @@ class Member:
     """What they, or their household, have been asked of late."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class DeliveryRef:
     """The name under which a delivery is known outside: its campaign's month (``202611``) and its number."""
 

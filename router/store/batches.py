@@ -14,8 +14,9 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.core.attention import Dial
+from router.core.frozen import frozen
 from router.core.model import Address, AddressState, ConsentState, DeliveryStatus, Member
-from router.store.bulk import for_update, in_numbers, insert_rows, is_sqlite, numbers, sql
+from router.store.bulk import for_update, in_numbers, insert_rows, is_sqlite, numbers, plain_rows, sql
 from router.store.engine import now_ms_sql
 from router.store.people import read_attributes
 from router.store.sealed_addresses import opener
@@ -59,7 +60,7 @@ class Batch:
     """Whether its last owner had let the lease run out."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Waiting:
     """A queued delivery with what is needed to decide once more and to render it.
 
@@ -246,7 +247,7 @@ async def renew(connection: AsyncConnection, leased: Batch, *, lasts: int = LEAS
 
 async def read_waiting(connection: AsyncConnection, leased: Batch, *, limit: int, now: datetime) -> list[Waiting]:
     """The next queued rows of a batch, locked in number order, with all that must be known before sending."""
-    rows = await connection.execute(
+    found = await connection.execute(
         sql(
             "SELECT d.id, d.attempts, d.costs, d.hop, m.id, m.first_name, m.last_name, m.locale, m.zone, m.country,"
             " m.postcode, m.place, m.attributes, m.erased_at,"
@@ -259,6 +260,7 @@ async def read_waiting(connection: AsyncConnection, leased: Batch, *, limit: int
         ),
         {"month": leased.month, "first": leased.first_id, "last": leased.last_id, "now": to_ms(now), "limit": limit},
     )
+    rows = plain_rows(found)
     opened = opener(connection, leased.channel)
     if opened is None:
         return [_waiting(row, leased.channel, row[15]) for row in rows]
